@@ -1,0 +1,1 @@
+//! JSON routers of both dialects, problems, OpenAPI.

@@ -1,0 +1,1 @@
+//! Keys, tokens, seals and signatures over ring.

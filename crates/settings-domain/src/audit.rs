@@ -1,0 +1,437 @@
+//! What happened, and how it is written down so that it can be proven later and forgotten where the law asks.
+//!
+//! An event has a *public part* ([`AuditRecord`]: ids, enumerated values, numbers; nothing personal, no free text) that
+//! is hashed into the workspace's chain, and *personal fields* that enter the chain only as commitments under a salt
+//! of the person they speak of. Destroying the salt erases the field; the chain still verifies. Why: `docs/adr/0004`.
+use crate::{
+    ids::{ApiKeyId, EnvironmentId, EventId, InvitationId, PersonId, UserId, WorkspaceId},
+    policy::{Actor, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How much an event matters: low routine, medium configuration or data access, high secret access and denials,
+/// critical erasure and key rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Risk {
+    /// Routine.
+    Low,
+    /// Configuration and data access.
+    Medium,
+    /// Secrets and denials.
+    High,
+    /// What can't be undone.
+    Critical,
+}
+
+impl Risk {
+    /// All, lowest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+    /// Name on the wire and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+    /// Reads the stored or requested name.
+    #[must_use]
+    pub fn parse(s: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.name() == s)
+    }
+}
+
+macro_rules! facts {
+    ($($name:ident = $wire:literal, $risk:ident, $doc:literal;)*) => {
+        /// What happened, in the past tense. One table: name, risk, meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Fact { $(#[doc = $doc] $name),* }
+        impl Fact {
+            /// Every fact.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+            /// Name on the wire and in the chain.
+            #[must_use] pub const fn name(self) -> &'static str { match self { $(Self::$name => $wire),* } }
+            /// How much it matters.
+            #[must_use] pub const fn risk(self) -> Risk { match self { $(Self::$name => Risk::$risk),* } }
+            /// One sentence.
+            #[must_use] pub const fn meaning(self) -> &'static str { match self { $(Self::$name => $doc),* } }
+        }
+    };
+}
+
+facts! {
+    WorkspaceCreated = "workspace.created", Medium, "A workspace was made.";
+    WorkspaceUpdated = "workspace.updated", Medium, "Name, region, retention or seat limit changed.";
+    WorkspaceDeleted = "workspace.deleted", Critical, "A workspace was deleted.";
+    EnvironmentUpdated = "workspace.environment_updated", Medium, "An environment was added, changed or dropped.";
+    MemberInvited = "member.invited", Low, "Somebody was invited.";
+    MemberJoined = "member.joined", Low, "Somebody joined the workspace.";
+    MemberUpdated = "member.updated", Medium, "A member's role changed.";
+    MemberRemoved = "member.removed", Medium, "A member was removed.";
+    InvitationResent = "invitation.resent", Low, "An invitation was sent again, with a new link.";
+    InvitationRevoked = "invitation.revoked", Low, "An invitation was taken back.";
+    ApiKeyCreated = "api_key.created", Medium, "An API key was made.";
+    ApiKeyRevoked = "api_key.revoked", Medium, "An API key was revoked.";
+    AuthzDenied = "authz.denied", High, "Calls were refused for lack of a permission.";
+}
+
+/// A value that may stand in the public part: by construction never free text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicValue(String);
+
+impl PublicValue {
+    /// A word from the source code.
+    #[must_use]
+    pub fn word(w: &'static str) -> Self {
+        Self(w.to_owned())
+    }
+    /// A word from the operator's configuration.
+    pub(crate) fn configured(w: &str) -> Self {
+        Self(w.to_owned())
+    }
+}
+impl From<Role> for PublicValue {
+    fn from(r: Role) -> Self {
+        Self(r.name().to_owned())
+    }
+}
+impl From<ScopeSet> for PublicValue {
+    fn from(s: ScopeSet) -> Self {
+        Self(s.names())
+    }
+}
+impl From<i64> for PublicValue {
+    fn from(n: i64) -> Self {
+        Self(n.to_string())
+    }
+}
+impl From<Uuid> for PublicValue {
+    fn from(id: Uuid) -> Self {
+        Self(id.to_string())
+    }
+}
+
+/// One field's change. Absent sides mean "was not there" and "is gone".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field, as the API names it.
+    pub field: String,
+    /// Before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// After.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A field that speaks of a person: committed to in the chain, kept aside, erasable.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonalField {
+    /// Which field.
+    pub field: &'static str,
+    /// Whose salt covers it.
+    pub person: PersonId,
+    /// The value; never logged.
+    pub value: String,
+}
+
+impl fmt::Debug for PersonalField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonalField")
+            .field("field", &self.field)
+            .field("person", &self.person)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the fact is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The workspace itself.
+    Workspace,
+    /// An environment.
+    Environment(EnvironmentId),
+    /// A member. Their account id is personal, so it stands aside.
+    Member(PersonId, UserId),
+    /// An invitation.
+    Invitation(InvitationId),
+    /// An API key.
+    ApiKey(ApiKeyId),
+}
+
+impl Target {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Environment(_) => "environment",
+            Self::Member(..) => "member",
+            Self::Invitation(_) => "invitation",
+            Self::ApiKey(_) => "api_key",
+        }
+    }
+    const fn public_id(self) -> Option<Uuid> {
+        match self {
+            Self::Workspace | Self::Member(..) => None,
+            Self::Environment(id) => Some(id.as_uuid()),
+            Self::Invitation(id) => Some(id.as_uuid()),
+            Self::ApiKey(id) => Some(id.as_uuid()),
+        }
+    }
+}
+
+/// What a decision adds to its fact.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    changes: Vec<FieldChange>,
+    personal: Vec<PersonalField>,
+}
+
+impl Details {
+    /// Nothing to add.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// An enumerated or numeric change.
+    #[must_use]
+    pub fn change(mut self, field: &'static str, from: Option<PublicValue>, to: Option<PublicValue>) -> Self {
+        self.changes.push(FieldChange { field: field.to_owned(), from: from.map(|v| v.0), to: to.map(|v| v.0) });
+        self
+    }
+    /// A field about a person, or free text somebody wrote.
+    #[must_use]
+    pub fn personal(mut self, field: &'static str, person: PersonId, value: impl Into<String>) -> Self {
+        self.personal.push(PersonalField { field, person, value: value.into() });
+        self
+    }
+}
+
+/// A fact with who, where and when. Only a decision makes one, and who/where/when always come from its permit.
+#[derive(Debug, Clone)]
+pub struct AuditEvent {
+    workspace: WorkspaceId,
+    at: OffsetDateTime,
+    fact: Fact,
+    risk: Risk,
+    actor_kind: &'static str,
+    actor_key: Option<ApiKeyId>,
+    /// Whose salt covers free text of the actor.
+    author: PersonId,
+    target: Target,
+    changes: Vec<FieldChange>,
+    personal: Vec<PersonalField>,
+}
+
+impl AuditEvent {
+    pub(crate) fn new<A: Mutation>(
+        permit: &Permit<A>,
+        fact: Fact,
+        risk: Risk,
+        target: Target,
+        details: Details,
+    ) -> Self {
+        let actor = permit.actor();
+        let author = actor.person().unwrap_or(PersonId::NOBODY);
+        let Details { changes, mut personal } = details;
+        if let Some(user) = actor.user() {
+            personal.push(PersonalField { field: "actor", person: author, value: user.to_string() });
+        }
+        if let Target::Member(person, user) = target {
+            personal.push(PersonalField { field: "target", person, value: user.to_string() });
+        }
+        let actor_key = if let Principal::Key { key, .. } = actor.principal() { Some(key) } else { None };
+        Self {
+            workspace: actor.workspace(),
+            at: permit.at(),
+            fact,
+            risk,
+            actor_kind: actor_kind(actor, A::REQUIRES),
+            actor_key,
+            author,
+            target,
+            changes,
+            personal,
+        }
+    }
+    /// Adds the id of the request: a text of the caller's, so it is treated as personal.
+    pub(crate) fn with_request(&mut self, request: &str) {
+        self.personal.push(PersonalField { field: "requestId", person: self.author, value: request.to_owned() });
+    }
+    /// The public part, at its place in the chain.
+    #[must_use]
+    pub fn record(&self, seq: i64) -> AuditRecord {
+        AuditRecord {
+            version: 1,
+            workspace: self.workspace,
+            seq,
+            at: self.at,
+            action: self.fact.name().to_owned(),
+            risk: self.risk,
+            actor_kind: self.actor_kind.to_owned(),
+            actor_key: self.actor_key,
+            target_kind: self.target.kind().to_owned(),
+            target_id: self.target.public_id(),
+            changes: self.changes.clone(),
+        }
+    }
+    /// The personal fields, sorted by name: the order of their commitments.
+    #[must_use]
+    pub fn personal(&self) -> Vec<&PersonalField> {
+        let mut fields: Vec<_> = self.personal.iter().collect();
+        fields.sort_by_key(|p| p.field);
+        fields
+    }
+    /// The fact.
+    #[must_use]
+    pub const fn fact(&self) -> Fact {
+        self.fact
+    }
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+}
+
+/// `member`, `api_key`, `system` for the platform, `service` for its own tasks. A platform owner who acts within the
+/// rights of an own membership acts as that member.
+fn actor_kind(actor: &Actor, requires: Requirement) -> &'static str {
+    match (actor.principal(), requires) {
+        (Principal::Member { .. } | Principal::Invitee { .. }, _) => "member",
+        (Principal::Platform { member: Some((_, role)), .. }, Requirement::Permission(p))
+            if role.permissions().contains(p) =>
+        {
+            "member"
+        }
+        (Principal::Platform { .. }, _) => "system",
+        (Principal::Key { .. }, _) => "api_key",
+        (Principal::Task(_), _) => "service",
+    }
+}
+
+/// The public part of an event, as stored and hashed. Texts rather than enums where a later version may know more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Version of this encoding.
+    pub version: u8,
+    /// The chain it belongs to; inside the hash, so an event can't be moved to another tenant.
+    pub workspace: WorkspaceId,
+    /// Place in the chain, from 1, without gaps: the order of commits.
+    pub seq: i64,
+    /// When it was decided, in whole microseconds.
+    pub at: OffsetDateTime,
+    /// Name of the fact.
+    pub action: String,
+    /// How much it matters.
+    pub risk: Risk,
+    /// `member`, `api_key`, `system` or `service`.
+    pub actor_kind: String,
+    /// The key that acted.
+    pub actor_key: Option<ApiKeyId>,
+    /// What kind of thing it is about.
+    pub target_kind: String,
+    /// Its id, where that is not personal.
+    pub target_id: Option<Uuid>,
+    /// Enumerated changes.
+    pub changes: Vec<FieldChange>,
+}
+
+impl AuditRecord {
+    /// The bytes that are hashed: every part length-prefixed, so no two records share an encoding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        fn part(out: &mut Vec<u8>, bytes: &[u8]) {
+            out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+            out.extend_from_slice(bytes);
+        }
+        fn maybe(out: &mut Vec<u8>, text: Option<&[u8]>) {
+            out.push(u8::from(text.is_some()));
+            part(out, text.unwrap_or_default());
+        }
+        let mut out = vec![self.version];
+        part(&mut out, self.workspace.as_uuid().as_bytes());
+        out.extend_from_slice(&self.seq.to_be_bytes());
+        out.extend_from_slice(&self.at.unix_timestamp_nanos().to_be_bytes());
+        part(&mut out, self.action.as_bytes());
+        part(&mut out, self.risk.name().as_bytes());
+        part(&mut out, self.actor_kind.as_bytes());
+        maybe(&mut out, self.actor_key.map(ApiKeyId::as_uuid).as_ref().map(|u| u.as_bytes().as_slice()));
+        part(&mut out, self.target_kind.as_bytes());
+        maybe(&mut out, self.target_id.as_ref().map(|u| u.as_bytes().as_slice()));
+        out.extend_from_slice(&(self.changes.len() as u64).to_be_bytes());
+        for c in &self.changes {
+            part(&mut out, c.field.as_bytes());
+            maybe(&mut out, c.from.as_deref().map(str::as_bytes));
+            maybe(&mut out, c.to.as_deref().map(str::as_bytes));
+        }
+        out
+    }
+    /// The event's id: a version 7 UUID made from its time and its hash, so that it needs no randomness and can be recomputed.
+    #[must_use]
+    pub fn id(&self, hash: &[u8; 32]) -> EventId {
+        let millis = u64::try_from(self.at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let mut random = [0; 10];
+        random.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
+        EventId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
+/// An event at its place in the chain, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct SealedEvent {
+    /// The public part.
+    pub record: AuditRecord,
+    /// Commitments to the personal fields, sorted by field.
+    pub commitments: Vec<Commitment>,
+    /// What opens them, kept in a table of its own. `None` once erased.
+    pub openings: Vec<Opening>,
+    /// Hash of this event and, through its predecessor's, of all before.
+    pub hash: [u8; 32],
+    /// MAC of the hash under a key that the database does not hold.
+    pub mac: [u8; 32],
+}
+
+/// A commitment to one personal field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commitment {
+    /// The field.
+    pub field: String,
+    /// Keyed hash of the value under a nonce of the person's salt, in lower-case hex.
+    pub hash: String,
+}
+
+/// The encrypted value behind a commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The field.
+    pub field: String,
+    /// Whose salt encrypts it.
+    pub person: PersonId,
+    /// The ciphertext; `None` when it was erased.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// What `/audit/verify` answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Events checked.
+    pub events: i64,
+    /// Hash of the last event, in lower-case hex; empty for an empty chain.
+    pub head: String,
+    /// The first fault.
+    pub first_broken: Option<Broken>,
+}
+
+/// The first event of a chain that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its place.
+    pub seq: i64,
+    /// What is wrong, in one sentence.
+    pub fault: &'static str,
+}

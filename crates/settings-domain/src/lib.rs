@@ -1,0 +1,24 @@
+//! The rules of the settings service: entities, the policy, decisions, audit facts and ports.
+//!
+//! Pure: no I/O, no clock, no randomness; everything of that kind is passed in. A mutation is *permitted*
+//! ([`policy::permit`]), *opened* ([`transaction::Transaction`]), decided by a plain function that returns a
+//! [`change::Change`], and *committed*. Code that skips a step does not compile.
+pub mod api_keys;
+pub mod audit;
+pub mod change;
+pub mod denials;
+pub mod environments;
+pub mod error;
+pub mod idempotency;
+pub mod ids;
+pub mod impact;
+pub mod invitations;
+pub mod members;
+pub mod micros;
+pub mod notices;
+pub mod policy;
+pub mod ports;
+pub mod text;
+pub mod tokens;
+pub mod transaction;
+pub mod workspaces;

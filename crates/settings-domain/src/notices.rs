@@ -1,0 +1,17 @@
+//! Messages that a change owes somebody. They are queued in the change's own transaction and hold no secret: the sender
+//! looks up the recipient and derives the link when it sends.
+use crate::ids::{DeliveryId, InvitationId};
+
+/// A message to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The mail of an invitation. Stale once the invitation has a newer generation.
+    InvitationMail {
+        /// Stable over retries.
+        delivery: DeliveryId,
+        /// Which invitation.
+        invitation: InvitationId,
+        /// Which of its links.
+        generation: i64,
+    },
+}

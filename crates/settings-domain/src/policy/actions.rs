@@ -1,0 +1,77 @@
+//! The actions: what can be done, what it asks, and the audit fact that it leaves. One zero-sized type each, so that a
+//! signature can say which right it wants.
+use super::{actor::SystemTask, evaluate::Requirement, permissions::Permission};
+use crate::audit::Fact;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// An action at the type level. Only the table below has any.
+pub trait Action: sealed::Sealed + Send + Sync + 'static {
+    /// Name: verb and noun.
+    const NAME: &'static str;
+    /// What it asks of its actor.
+    const REQUIRES: Requirement;
+}
+
+/// An action that changes something, and so leaves a fact.
+pub trait Mutation: Action {
+    /// The fact.
+    const FACT: Fact;
+}
+
+/// A row of the table, for documents and tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActionRow {
+    /// Name.
+    pub name: &'static str,
+    /// What it asks.
+    pub requires: Requirement,
+    /// The fact it leaves, for a mutation.
+    pub fact: Option<Fact>,
+}
+
+macro_rules! actions {
+    ($($name:ident : $req:ident ( $arg:ident ) $(=> $fact:ident)?, $doc:literal;)*) => {
+        $(#[doc = $doc] #[derive(Debug)] pub enum $name {}
+        impl sealed::Sealed for $name {}
+        impl Action for $name {
+            const NAME: &'static str = stringify!($name);
+            const REQUIRES: Requirement = actions!(@req $req $arg);
+        }
+        $(impl Mutation for $name { const FACT: Fact = Fact::$fact; })?)*
+        /// Every action.
+        pub const ALL: &[ActionRow] = &[$(ActionRow { name: stringify!($name), requires: actions!(@req $req $arg), fact: actions!(@fact $($fact)?) }),*];
+    };
+    (@req may $p:ident) => { Requirement::Permission(Permission::$p) };
+    (@req invitee $x:ident) => { Requirement::Invitee };
+    (@req task $t:ident) => { Requirement::Task(SystemTask::$t) };
+    (@fact) => { None };
+    (@fact $f:ident) => { Some(Fact::$f) };
+}
+
+actions! {
+    ReadWorkspace: may(WorkspaceRead), "Read the workspace.";
+    UpdateWorkspace: may(WorkspaceUpdate) => WorkspaceUpdated, "Change name, region, retention or seats.";
+    CreateOrganization: may(OrganizationsCreate) => WorkspaceCreated, "Make a workspace.";
+    ListOrganizations: may(OrganizationsRead), "List every workspace.";
+    UpdateOrganization: may(OrganizationsUpdate) => WorkspaceUpdated, "Change a workspace as its platform.";
+    DeleteOrganization: may(OrganizationsDelete) => WorkspaceDeleted, "Delete a workspace.";
+    ListEnvironments: may(EnvironmentsRead), "List environments.";
+    CreateEnvironment: may(EnvironmentsCreate) => EnvironmentUpdated, "Add an environment.";
+    UpdateEnvironment: may(EnvironmentsUpdate) => EnvironmentUpdated, "Rename or re-tier an environment.";
+    DeleteEnvironment: may(EnvironmentsDelete) => EnvironmentUpdated, "Drop an environment.";
+    ListMembers: may(MembersRead), "Read members and pending invitations.";
+    InviteMember: may(MembersInvite) => MemberInvited, "Invite somebody.";
+    ResendInvitation: may(MembersInvite) => InvitationResent, "Send an invitation again, with a new link.";
+    RevokeInvitation: may(MembersInvite) => InvitationRevoked, "Take an invitation back.";
+    AcceptInvitation: invitee(Holder) => MemberJoined, "Join by an invitation.";
+    ChangeRole: may(MembersEditRole) => MemberUpdated, "Change a member's role.";
+    RemoveMember: may(MembersRemove) => MemberRemoved, "Remove a member.";
+    ListApiKeys: may(ApiKeysRead), "List API keys.";
+    CreateApiKey: may(ApiKeysCreate) => ApiKeyCreated, "Make an API key.";
+    RevokeApiKey: may(ApiKeysRevoke) => ApiKeyRevoked, "Revoke an API key.";
+    ReadAudit: may(AuditRead), "Read and verify the audit log.";
+    RecordDenials: task(RecordDenials) => AuthzDenied, "Write the summary of refused calls.";
+}

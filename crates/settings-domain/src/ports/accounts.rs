@@ -1,0 +1,73 @@
+//! User accounts and their sign-ins: platform-wide, in no tenant.
+use super::{StoreError, identity::Profile};
+use crate::{
+    ids::{DeliveryId, SessionId, SignInId, UserId},
+    members::User,
+    text::Email,
+    tokens::Digest,
+};
+use async_trait::async_trait;
+use time::{Duration, OffsetDateTime};
+
+/// How long a one-time sign-in link works.
+pub const LINK_LIFETIME: Duration = Duration::minutes(15);
+/// How long a session lasts at most.
+pub const SESSION_LIFETIME: Duration = Duration::hours(12);
+/// The issuer under which people who sign in by e-mail link are known.
+pub const EMAIL_ISSUER: &str = "urn:settings:email";
+
+/// A one-time sign-in link to be kept.
+#[derive(Debug, Clone)]
+pub struct SignInLink {
+    /// Its id.
+    pub id: SignInId,
+    /// Digest of its token.
+    pub token: Digest,
+    /// Whose address the link proves.
+    pub email: Email,
+    /// Id of the mail; `None` when the link is handed over otherwise.
+    pub delivery: Option<DeliveryId>,
+    /// How long it works.
+    pub lifetime: Duration,
+}
+
+/// A session to be opened.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Digest of its token.
+    pub token: Digest,
+    /// Id for the account, should it be new.
+    pub user: UserId,
+}
+
+/// An open session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The account.
+    pub user: User,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+}
+
+/// Accounts, sign-in links and sessions.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Makes the account at first sight, and keeps its profile up to date. Identity is issuer and subject.
+    async fn sync(&self, fresh: UserId, profile: &Profile) -> Result<User, StoreError>;
+    /// Keeps a link, and queues its mail where it has one.
+    async fn keep_sign_in(&self, link: &SignInLink) -> Result<(), StoreError>;
+    /// Uses a link up and opens a session; `None` when the link is unknown, used or over. Exactly one of any number of
+    /// simultaneous calls gets the session.
+    async fn redeem_sign_in(
+        &self,
+        id: SignInId,
+        token: &Digest,
+        session: &NewSession,
+    ) -> Result<Option<Session>, StoreError>;
+    /// An open session; `None` when it is unknown, ended or over.
+    async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError>;
+    /// Ends a session. Ending it twice is fine.
+    async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
+}

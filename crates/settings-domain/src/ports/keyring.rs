@@ -1,0 +1,46 @@
+//! Envelope encryption in KMS's words: a data key is used here, and stored only as the key-encryption key wrapped it.
+use super::StoreError;
+use async_trait::async_trait;
+use secrecy::SecretSlice;
+
+/// A data key: the key itself, and what may be stored of it.
+#[derive(Debug)]
+pub struct DataKey {
+    /// 32 bytes.
+    pub key: SecretSlice<u8>,
+    /// The same, wrapped.
+    pub wrapped: Vec<u8>,
+}
+
+/// What a wrapped key is bound to, such as `purpose=service-root`. Not secret: ids and fixed words only.
+pub type Context<'a> = &'a [(&'a str, &'a str)];
+
+/// The keyring refused or is away.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// Wrapped by another keyring, for another context, or damaged.
+    #[error("the wrapped key was made by another keyring or for another purpose")]
+    Foreign,
+    /// The keyring can't be reached.
+    #[error("the keyring is unavailable")]
+    Unavailable(#[source] super::Cause),
+}
+
+/// Wraps and unwraps data keys.
+#[async_trait]
+pub trait Keyring: Send + Sync {
+    /// A fresh data key.
+    async fn generate_data_key(&self, context: Context<'_>) -> Result<DataKey, KeyringError>;
+    /// Unwraps.
+    async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError>;
+}
+
+/// Where the service keeps its own wrapped root key: beside its data, so that every process on one database has the
+/// same tokens, seals and cursors.
+#[async_trait]
+pub trait RootKeyStore: Send + Sync {
+    /// The wrapped root key, if there is one yet.
+    async fn root_key(&self) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps this one unless another process was first; returns the one that is kept.
+    async fn keep_root_key(&self, wrapped: &[u8]) -> Result<Vec<u8>, StoreError>;
+}

@@ -1,0 +1,70 @@
+//! Queued messages: written with the change that owes them, sent by workers, at least once.
+use super::StoreError;
+use crate::{
+    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
+    policy::Role,
+    text::Email,
+};
+use async_trait::async_trait;
+use time::{Duration, OffsetDateTime};
+
+/// A message that a worker has taken. It comes back by itself when the worker dies.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Stable over retries.
+    pub delivery: DeliveryId,
+    /// How often it was taken before, from 0.
+    pub attempt: i64,
+    /// What it is.
+    pub job: Job,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// The mail of an invitation.
+    Invitation(WorkspaceId, InvitationId, i64),
+    /// The mail of a sign-in link.
+    SignIn(SignInId),
+}
+
+/// What the mail of an invitation needs, as it stands when it is sent.
+#[derive(Debug, Clone)]
+pub struct InvitationLetter {
+    /// The stored address.
+    pub to: Email,
+    /// The workspace's name.
+    pub workspace: String,
+    /// Who invites.
+    pub inviter: Option<String>,
+    /// As what.
+    pub role: Role,
+    /// Until when.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The queue.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes due messages for `lease`; no two workers take the same one within it.
+    async fn claim(&self, limit: i64, lease: Duration) -> Result<Vec<Claimed>, StoreError>;
+    /// What to write; `None` when the invitation was answered, revoked or renewed meanwhile.
+    async fn invitation_letter(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+    ) -> Result<Option<InvitationLetter>, StoreError>;
+    /// Where to send a sign-in link and until when it works; `None` when it was used or is over.
+    async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError>;
+    /// Accepted by the next hop, or no longer wanted: never to be sent again.
+    async fn done(&self, message: &Claimed, sent: bool) -> Result<(), StoreError>;
+    /// To be tried again after a while; the cause is one of our own words, never a provider's text.
+    async fn retry(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError>;
+    /// Given up.
+    async fn dead(&self, message: &Claimed, cause: &'static str) -> Result<(), StoreError>;
+    /// Gives untouched messages back at once, for a worker that stops.
+    async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError>;
+    /// Messages that wait, for the metrics.
+    async fn depth(&self) -> Result<i64, StoreError>;
+}

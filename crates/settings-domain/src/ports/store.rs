@@ -1,0 +1,213 @@
+//! The tenant's store: snapshots to read, one kind of transaction to write, one method that writes.
+use super::StoreError;
+use crate::{
+    api_keys::{ApiKeyRecord, ApiKeyView},
+    audit::{AuditRecord, SealedEvent},
+    change::ChangeSet,
+    environments::Environment,
+    idempotency::{IdempotentCall, Recorded},
+    ids::{ApiKeyId, InvitationId, PersonId, UserId, WorkspaceId},
+    invitations::{Acquaintance, Invitation, InvitationView},
+    members::{Headcount, Member, MemberView},
+    policy::{Role, TenantScope},
+    text::{EmailKey, Slug},
+    workspaces::{Workspace, WorkspaceView},
+};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Whose rights are to be read with the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerId {
+    /// A signed-in account.
+    User(UserId),
+    /// An authenticated key.
+    Key(ApiKeyId),
+    /// The service itself.
+    Service,
+}
+
+/// Which workspace a call is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// By id.
+    Id(WorkspaceId),
+    /// By slug.
+    Slug(Slug),
+    /// The one that an invitation belongs to.
+    Invitation(InvitationId),
+    /// The caller's own: a key's workspace, or the only one an account is a member of.
+    Own,
+}
+
+/// What is found at a workspace's door.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// The workspace exists; `Standing` says what the caller is there.
+    Found(Box<Standing>),
+    /// There is none, or it was deleted.
+    Missing,
+    /// The account has none or several, so somebody has to choose.
+    Unclear,
+}
+
+/// What the caller is in a workspace, read together with the data or under the tenant lock.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The database's clock, in whole microseconds.
+    pub at: OffsetDateTime,
+    /// Whether the workspace exists and is not deleted.
+    pub exists: bool,
+    /// The account's membership, active or former.
+    pub member: Option<Member>,
+    /// The key's row.
+    pub key: Option<ApiKeyRecord>,
+}
+
+/// A page of a list: everything after `after` in the list's own order, at most `limit` entries.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Last id of the page before.
+    pub after: Option<Uuid>,
+    /// Most entries to return.
+    pub limit: i64,
+}
+
+/// Which members.
+#[derive(Debug, Clone, Default)]
+pub struct MemberFilter {
+    /// Text to find in name or e-mail, taken literally.
+    pub text: Option<String>,
+    /// With this role.
+    pub role: Option<Role>,
+}
+
+/// Which keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ApiKeyFilter {
+    /// Only those whose creator is no longer a member.
+    pub departed: bool,
+    /// Only those made by this account that still work.
+    pub active_of: Option<UserId>,
+}
+
+/// Which audit events. All conditions hold together.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// With one of these risks; all when empty.
+    pub risks: Vec<crate::audit::Risk>,
+    /// With this name.
+    pub action: Option<String>,
+    /// Done by this account or key.
+    pub actor: Option<Uuid>,
+    /// About this thing.
+    pub target: Option<Uuid>,
+    /// At or after.
+    pub from: Option<OffsetDateTime>,
+    /// Before.
+    pub to: Option<OffsetDateTime>,
+    /// Only events before this place: the list runs from new to old.
+    pub before_seq: Option<i64>,
+}
+
+/// An audit event as shown: its public part and what is still readable of its personal fields.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// The public part.
+    pub record: AuditRecord,
+    /// The hash.
+    pub hash: [u8; 32],
+    /// Personal fields; `None` where erased.
+    pub personal: Vec<(String, Option<String>)>,
+}
+
+/// A stretch of the chain for verification.
+#[derive(Debug)]
+pub struct ChainPart {
+    /// Events in order.
+    pub events: Vec<SealedEvent>,
+    /// Wrapped salts of the persons they speak of; erased ones are missing.
+    pub salts: BTreeMap<PersonId, Vec<u8>>,
+}
+
+/// Loads of one tenant, all from one snapshot or under one lock.
+#[async_trait]
+pub trait TenantReads: Send {
+    /// The workspace.
+    async fn workspace(&mut self) -> Result<Option<Workspace>, StoreError>;
+    /// How full it is.
+    async fn headcount(&mut self) -> Result<Headcount, StoreError>;
+    /// Its environments, oldest first.
+    async fn environments(&mut self) -> Result<Vec<Environment>, StoreError>;
+    /// Active members, by account id.
+    async fn members(&mut self, filter: &MemberFilter, page: Page) -> Result<Vec<MemberView>, StoreError>;
+    /// One member, active or former.
+    async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError>;
+    /// Invitations that still wait, expired ones included, by id.
+    async fn invitations(&mut self, page: Page) -> Result<Vec<InvitationView>, StoreError>;
+    /// One invitation in any state.
+    async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError>;
+    /// Unexpired pending invitations sent by this account.
+    async fn invitations_sent_by(&mut self, user: UserId) -> Result<Vec<Invitation>, StoreError>;
+    /// What is known of an address here.
+    async fn acquaintance(&mut self, email: &EmailKey) -> Result<Acquaintance, StoreError>;
+    /// Keys by id, revoked ones included.
+    async fn api_keys(&mut self, filter: ApiKeyFilter, page: Page) -> Result<Vec<ApiKeyView>, StoreError>;
+    /// One key.
+    async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyView>, StoreError>;
+    /// How many keys work.
+    async fn active_api_keys(&mut self) -> Result<i64, StoreError>;
+    /// Audit events, newest first.
+    async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Place and hash of the chain's head; `None` before the first event.
+    async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError>;
+    /// A stretch of the chain after a place.
+    async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
+}
+
+/// An adapter's open transaction: loads under the tenant lock, and one way to write.
+#[async_trait]
+pub trait UnitOfWork: TenantReads {
+    /// Whether any workspace, deleted ones included, has this slug.
+    async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError>;
+    /// What is known of an idempotent call.
+    async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError>;
+    /// Applies every write, appends every event, queues every notice, keeps the outcome, commits. All or nothing.
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError>;
+}
+
+/// Opens snapshots and transactions.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One consistent view of one workspace, with the caller's standing in it as of the same instant.
+    async fn snapshot(
+        &self,
+        caller: CallerId,
+        selector: &Selector,
+    ) -> Result<(Box<dyn TenantReads>, Entry), StoreError>;
+    /// A transaction that holds the tenant's lock, with the caller's standing read under it: whoever was demoted a
+    /// millisecond ago has lost.
+    async fn begin(&self, scope: TenantScope, caller: CallerId) -> Result<(Box<dyn UnitOfWork>, Standing), StoreError>;
+}
+
+/// A key with everything that a hot read needs, all of one instant.
+#[derive(Debug, Clone)]
+pub struct KeyStanding {
+    /// The key's row.
+    pub record: ApiKeyRecord,
+    /// Its workspace.
+    pub workspace: WorkspaceView,
+    /// The database's clock.
+    pub at: OffsetDateTime,
+}
+
+/// Looks up keys. No answer is older than its question, so a revocation that was answered holds for every later call.
+#[async_trait]
+pub trait KeyDirectory: Send + Sync {
+    /// The key and its workspace; `None` when either is gone.
+    async fn key(&self, id: ApiKeyId) -> Result<Option<KeyStanding>, StoreError>;
+}

@@ -1,0 +1,22 @@
+//! Verifies OIDC bearer tokens (JWT) of one issuer, Auth0 or any other.
+//!
+//! [`OidcVerifier`] is the service's [`TokenVerifier`](settings_domain::ports::identity::TokenVerifier). It finds the
+//! issuer's signing keys by discovery and keeps them: a new key is learned and a removed one refused within 90 s while
+//! the issuer answers; while it does not, the keys last seen serve for up to 24 h. A token says who somebody is and
+//! nothing else: roles and permissions are never read from it.
+//!
+//! What a token must be is written down in `header.rs` (form, algorithm) and `claims.rs` (issuer, audience, times).
+//! ID tokens are refused because their audience is the client and not this service: never configure a client id as the
+//! audience.
+mod claims;
+mod config;
+mod crypto;
+mod fetch;
+mod header;
+mod key_cache;
+mod key_set;
+mod verified;
+mod verifier;
+
+pub use config::{ConfigError, OidcConfig, http_client};
+pub use verifier::{Clock, OidcVerifier};

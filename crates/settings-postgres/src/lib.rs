@@ -1,0 +1,1 @@
+//! The Postgres engine of the store.

@@ -1,0 +1,1 @@
+//! The store, once, generic over the SQL driver.

@@ -1,0 +1,1 @@
+//! Contract suites, fakes, generators and a throw-away Postgres for tests.
