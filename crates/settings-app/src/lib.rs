@@ -1,1 +1,104 @@
-//! Use cases: permit, open, load, decide, commit.
+//! Use cases: permit, open, load, decide, commit. One file per feature; no rule lives here.
+//!
+//! An [`App`] composes the ports. The HTTP layer, the console and embedders call it; it calls nothing of them.
+pub mod activity;
+pub mod api_keys;
+pub mod audit;
+pub mod authenticate;
+pub mod denials;
+pub mod environments;
+pub mod failure;
+pub mod invitations;
+pub mod members;
+pub mod sign_in;
+pub mod worker;
+pub mod workspaces;
+
+use settings_domain::{
+    ports::{
+        Clock, Entropy,
+        accounts::Accounts,
+        audit::AuditSealer,
+        directory::{ActivityLog, Directory},
+        identity::TokenVerifier,
+        outbox::Outbox,
+        store::{KeyDirectory, Store},
+        tokens::TokenMint,
+    },
+    text::{EmailKey, Region},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Everything a store offers.
+pub trait AnyStore: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox {}
+impl<T: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox> AnyStore for T {}
+
+/// What the operator configured and rules need to know.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Lowest retention in days that any workspace may choose.
+    pub floor_days: i64,
+    /// Regions to choose from; the first is the default.
+    pub regions: Vec<Region>,
+    /// Verified e-mails that hold the System role.
+    pub platform_emails: BTreeSet<EmailKey>,
+    /// Subjects of the configured issuer that hold the System role.
+    pub platform_subjects: BTreeSet<String>,
+    /// Base of every link, without a trailing slash.
+    pub public_url: String,
+}
+
+/// The ports, as one bundle.
+#[derive(Clone)]
+pub struct Ports {
+    /// The store.
+    pub store: Arc<dyn AnyStore>,
+    /// Makes and recognises tokens.
+    pub mint: Arc<dyn TokenMint>,
+    /// Seals audit events.
+    pub sealer: Arc<dyn AuditSealer>,
+    /// Verifies bearer tokens; `None` when no issuer is configured.
+    pub verifier: Option<Arc<dyn TokenVerifier>>,
+    /// The process's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The use cases.
+pub struct App {
+    ports: Ports,
+    rules: Rules,
+    activity: activity::Recorder,
+    denials: denials::Recorder,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Composes the use cases.
+    #[must_use]
+    pub fn new(ports: Ports, rules: Rules) -> Self {
+        Self { ports, rules, activity: activity::Recorder::default(), denials: denials::Recorder::default() }
+    }
+    /// What the operator configured.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+    /// The ports.
+    #[must_use]
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+}

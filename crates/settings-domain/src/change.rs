@@ -159,12 +159,12 @@ impl<T> Change<T> {
         self.set.notices.push(notice);
         self
     }
-    /// Everything of `other` too, with this change's value.
-    pub(crate) fn and<U>(mut self, other: Change<U>) -> Self {
+    /// Everything of `other` too; `join` makes one value of both.
+    pub(crate) fn and<U, V>(mut self, other: Change<U>, join: impl FnOnce(T, U) -> V) -> Change<V> {
         self.set.writes.extend(other.set.writes);
         self.set.events.extend(other.set.events);
         self.set.notices.extend(other.set.notices);
-        self
+        Change { set: self.set, value: join(self.value, other.value) }
     }
     /// The same change with another value to hand back.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Change<U> {

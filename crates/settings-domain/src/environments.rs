@@ -190,12 +190,16 @@ impl Environment {
         wanted: Vec<Wanted>,
         contents: impl Fn(EnvironmentId) -> Vec<Affected>,
         guard: &Guard,
-    ) -> Result<Change<()>, Refused<EnvironmentError>> {
+    ) -> Result<Change<Vec<Self>>, Refused<EnvironmentError>> {
         let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
         if wanted.iter().any(|w| !names.insert(w.name.as_str()) || w.id.is_some_and(|id| !ids.insert(id))) {
             return Err(EnvironmentError::Duplicate.into());
         }
-        let known = |w: &Wanted| present.iter().find(|e| w.id.map_or(e.name == w.name, |id| e.id == id));
+        // By name only what no entry names by id: a name that one entry gives up is free for another.
+        let known = |w: &Wanted| match w.id {
+            Some(id) => present.iter().find(|e| e.id == id),
+            None => present.iter().find(|e| e.name == w.name && !ids.contains(&e.id)),
+        };
         if wanted.iter().any(|w| w.id.is_some() && known(w).is_none()) {
             return Err(EnvironmentError::UnknownId.into());
         }
@@ -207,14 +211,22 @@ impl Environment {
             }
         }
         check_list(wanted.iter().map(|w| (w.name.as_str(), w.tier)))?;
-        let moved = |e: &Self| {
-            wanted.iter().any(|w| known(w).is_some_and(|k| k.id == e.id) && (w.name != e.name || w.tier != e.tier))
+        let stays = |e: &Self| {
+            wanted.iter().any(|w| known(w).is_some_and(|k| k.id == e.id) && w.name == e.name && w.tier == e.tier)
         };
-        if present.iter().any(|e| e.is_protected() && moved(e)) {
+        if present.iter().any(|e| e.is_protected() && !stays(e)) {
             return Err(EnvironmentError::ProductionProtected.into());
         }
-        let kept: BTreeSet<_> = wanted.iter().filter_map(known).map(|e| e.id).collect();
+        let known: Vec<_> = wanted.iter().map(known).collect();
+        let kept: BTreeSet<_> = known.iter().flatten().map(|e| e.id).collect();
         let dropped: Vec<_> = present.iter().filter(|e| !kept.contains(&e.id)).collect();
+        // Who may not is told so before anything is asked.
+        if rights.delete.is_none() && !dropped.is_empty() {
+            return Err(EnvironmentError::MayNotDelete.into());
+        }
+        if rights.create.is_none() && known.iter().any(Option::is_none) {
+            return Err(EnvironmentError::MayNotCreate.into());
+        }
         let affected = dropped.iter().flat_map(|e| contents(e.id)).collect();
         guard.check_impact(Impact::new(
             "replace-environments",
@@ -223,18 +235,21 @@ impl Environment {
         ))?;
 
         // Drops first: a name that one entry gives up may be taken by another.
-        let mut change = Change::nothing(&rights.update, ());
+        let mut change = Change::nothing(&rights.update, Vec::new());
         for e in dropped {
             let permit = rights.delete.as_ref().ok_or(EnvironmentError::MayNotDelete)?;
-            change = change.and(drop_one(permit, e));
+            change = change.and(drop_one(permit, e), |list, ()| list);
         }
-        for w in wanted {
-            if let Some(there) = present.iter().find(|e| w.id.map_or(e.name == w.name, |id| e.id == id)) {
-                change = change.and(alter(&rights.update, there, w.name, w.tier));
-            } else {
-                let permit = rights.create.as_ref().ok_or(EnvironmentError::MayNotCreate)?;
-                change = change.and(add(permit, w));
-            }
+        for (w, there) in wanted.into_iter().zip(known) {
+            let one = match (there, rights.create.as_ref()) {
+                (Some(there), _) => alter(&rights.update, there, w.name, w.tier),
+                (None, Some(permit)) => add(permit, w),
+                (None, None) => return Err(EnvironmentError::MayNotCreate.into()),
+            };
+            change = change.and(one, |mut list: Vec<Self>, e| {
+                list.push(e);
+                list
+            });
         }
         Ok(change)
     }

@@ -7,8 +7,8 @@ use crate::{
     idempotency::{IdempotentCall, Recorded},
     ids::{InvitationId, UserId},
     invitations::InvitationView,
-    members::{Headcount, MemberView},
-    policy::{Action, Actor, Denied, Mutation, Permit, Principal, actions, permit},
+    members::{Headcount, Member, MemberView},
+    policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, actions, permit},
     ports::{
         StoreError,
         audit::{AuditSealer, Link},
@@ -77,9 +77,10 @@ pub enum EntryError {
 /// Turns a standing into an actor. The one place where "not a member" becomes "not found".
 pub fn actor(caller: &Caller, standing: &Standing) -> Result<Actor, EntryError> {
     match caller {
-        Caller::Key(_) => match &standing.key {
+        Caller::Key(id) => match &standing.key {
             Some(record)
-                if record.key.workspace == standing.workspace
+                if record.key.id == *id
+                    && record.key.workspace == standing.workspace
                     && record.key.status(standing.at) == KeyStatus::Active
                     && standing.exists =>
             {
@@ -91,7 +92,9 @@ pub fn actor(caller: &Caller, standing: &Standing) -> Result<Actor, EntryError> 
         },
         Caller::User { .. } if !standing.exists => Err(EntryError::NotFound),
         Caller::User { id, platform, .. } => {
-            let member = standing.member.as_ref().and_then(|m| Actor::member(m, *platform));
+            // A row of another account or tenant, however it got here, lends nobody its rights.
+            let own = |m: &&Member| m.user == *id && m.workspace == standing.workspace;
+            let member = standing.member.as_ref().filter(own).and_then(|m| Actor::member(m, *platform));
             match member {
                 Some(actor) => Ok(actor),
                 None if *platform => Ok(Actor::platform(*id, standing.workspace)),
@@ -266,6 +269,9 @@ impl<A> std::fmt::Debug for Transaction<A> {
     }
 }
 
+/// What makes a workspace that is not there yet. Every other action wants one that is.
+const FOUNDING: Requirement = Requirement::Permission(Permission::OrganizationsCreate);
+
 impl<A: Mutation> Transaction<A> {
     /// Takes the tenant's lock, reads the caller's standing under it and decides again. The permit of before only opens
     /// the door; this one is the right that counts.
@@ -273,7 +279,7 @@ impl<A: Mutation> Transaction<A> {
         let (work, standing) = store.begin(earlier.scope(), call.caller.id()).await?;
         let actor = match earlier.actor().principal() {
             // Founding a workspace: there is no standing in it yet, only the platform flag.
-            Principal::Platform { member: None, .. } if !standing.exists => *earlier.actor(),
+            Principal::Platform { member: None, .. } if !standing.exists && A::REQUIRES == FOUNDING => *earlier.actor(),
             Principal::Invitee { .. } if standing.exists => *earlier.actor(),
             _ => actor(&call.caller, &standing)?,
         };

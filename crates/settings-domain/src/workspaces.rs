@@ -222,11 +222,12 @@ impl Workspace {
             floor_days: floor,
             ..self.clone()
         };
-        if raised_with_floor {
-            next.retention_days = next.retention_days.max(floor);
+        if raised_with_floor && next.retention_days < floor {
+            next.retention_days = floor.max(floor_days);
         }
+        // The service's floor may have risen above what is stored: that alone stops no other change.
         let retention_changed = next.retention_days != self.retention_days;
-        if retention_changed && next.retention_days < floor.max(floor_days) {
+        if next.retention_days < floor || (retention_changed && next.retention_days < floor_days) {
             return Err(UpdateWorkspaceError::RetentionBelowFloor.into());
         }
         if next.seat_limit < seats.used() && next.seat_limit != self.seat_limit {

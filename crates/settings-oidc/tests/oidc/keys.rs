@@ -136,6 +136,26 @@ async fn a_caller_who_hangs_up_does_not_stop_the_fetch() {
 }
 
 #[tokio::test]
+async fn keys_are_as_old_as_the_question_not_as_the_answer() {
+    let key = Key::new("a", "ES256");
+    let world = Arc::new(World::with(&[&key]).await);
+    let permits = Arc::new(Semaphore::new(0));
+    world.issuer.is(Mood::Slow(Arc::clone(&permits)));
+    let (token, first) = (world.token(&key), Arc::clone(&world));
+    let asking = tokio::spawn({
+        let token = token.clone();
+        async move { first.verdict(&token).await }
+    });
+    until(|| world.issuer.asked() == 1).await;
+    world.pass(9);
+    permits.add_permits(2);
+    assert_eq!(asking.await.unwrap(), "accepted");
+    world.pass(51);
+    world.verdict(&token).await;
+    until(|| world.issuer.asked() == 3).await;
+}
+
+#[tokio::test]
 async fn under_load_nobody_waits_for_the_regular_refresh() {
     let key = Key::new("a", "ES256");
     let world = World::with(&[&key]).await;
@@ -201,6 +221,12 @@ async fn while_the_issuer_is_away_an_unknown_key_may_be_a_new_one() {
         assert_eq!(world.verdict(&world.token(&key)).await, "accepted");
     }
     assert_eq!(world.issuer.asked(), 3);
+    world.pass(70);
+    for _ in 0..3 {
+        assert_eq!(world.verdict(&world.token(&key)).await, "accepted");
+        assert_eq!(world.verdict(&world.token(&new)).await, IS_AWAY);
+    }
+    assert_eq!(world.issuer.asked(), 4, "the regular refresh has just failed, so the new key does not cause another");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! An issuer with keys of every kind, and a clock that can be moved.
+#![expect(clippy::disallowed_methods, reason = "the issuer's keys are its own, not the service's")]
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -8,7 +9,10 @@ use ring::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use settings_domain::ports::identity::{Profile, TokenError, TokenVerifier};
+use settings_domain::ports::{
+    Clock,
+    identity::{Profile, TokenError, TokenVerifier},
+};
 use settings_oidc::{OidcConfig, OidcVerifier, http_client};
 use std::sync::{
     Arc, Mutex,
@@ -230,7 +234,17 @@ async fn elsewhere(State(issuer): State<Arc<Issuer>>) -> String {
 pub(crate) struct World {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) verifier: Arc<OidcVerifier>,
-    now: Arc<AtomicI64>,
+    pub(crate) clock: Arc<MovedClock>,
+}
+
+/// Stands still unless moved.
+#[derive(Default)]
+pub(crate) struct MovedClock(AtomicI64);
+
+impl Clock for MovedClock {
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.0.load(SeqCst)).unwrap()
+    }
 }
 
 impl World {
@@ -242,22 +256,17 @@ impl World {
     pub(crate) async fn configured(keys: &[&Key], issuer: impl Fn(&str) -> String) -> Self {
         let server = Issuer::start().await;
         server.publish(keys);
-        let now = Arc::new(AtomicI64::new(START));
-        let clock = Arc::clone(&now);
+        let clock = Arc::new(MovedClock(START.into()));
         let config = OidcConfig { issuer: issuer(&server.url), audience: AUDIENCE.into() };
-        let verifier = OidcVerifier::with_clock(
-            config,
-            http_client().unwrap(),
-            Arc::new(move || OffsetDateTime::from_unix_timestamp(clock.load(SeqCst)).unwrap()),
-        );
-        Self { issuer: server, verifier: Arc::new(verifier.unwrap()), now }
+        let verifier = OidcVerifier::new(config, http_client().unwrap(), Arc::<MovedClock>::clone(&clock));
+        Self { issuer: server, verifier: Arc::new(verifier.unwrap()), clock }
     }
 
     pub(crate) fn now(&self) -> i64 {
-        self.now.load(SeqCst)
+        self.clock.0.load(SeqCst)
     }
     pub(crate) fn pass(&self, seconds: i64) {
-        self.now.fetch_add(seconds, SeqCst);
+        self.clock.0.fetch_add(seconds, SeqCst);
     }
 
     /// The header and claims of a good token, with changes.

@@ -5,7 +5,7 @@ use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 use settings_testkit::postgres::{Cluster, Options, PostgresError, SHARED_VARIABLE};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const HELP: &str = "\
 usage: throwaway-postgres [--tcp] [--durable]
@@ -43,32 +43,33 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), PostgresError> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let cluster = Cluster::start(options).await?;
     let db = cluster.fresh().await;
     let url = db.tcp_url().unwrap_or(db.url());
     let lines = format!("{SHARED_VARIABLE}={}\nDATABASE_URL='{url}'\n", cluster.socket_dir().display());
     let printed = stdout().write_all(lines.as_bytes()).and_then(|()| stdout().flush());
     if printed.is_ok() {
-        asked_to_stop().await;
+        asked_to_stop(signals).await;
     }
     Ok(())
 }
 
-async fn asked_to_stop() {
+async fn asked_to_stop(signals: [std::io::Result<Signal>; 3]) {
     let (closed, stdin_closed) = tokio::sync::oneshot::channel();
     // A thread, not a task: nothing waits for it when a signal comes first.
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = closed.send(());
     });
-    let signalled = async |kind| match signal(kind) {
-        Ok(mut signals) => drop(signals.recv().await),
+    let [terminate, interrupt, hangup] = signals.map(async |signal| match signal {
+        Ok(mut signal) => drop(signal.recv().await),
         Err(_) => std::future::pending().await,
-    };
+    });
     tokio::select! {
         _ = stdin_closed => {}
-        () = signalled(SignalKind::terminate()) => {}
-        () = signalled(SignalKind::interrupt()) => {}
-        () = signalled(SignalKind::hangup()) => {}
+        () = terminate => {}
+        () = interrupt => {}
+        () = hangup => {}
     }
 }

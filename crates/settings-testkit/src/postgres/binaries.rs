@@ -27,9 +27,9 @@ pub(super) fn find() -> Result<PathBuf, PostgresError> {
 fn newest_in(root: &Path) -> Option<PathBuf> {
     let versions = std::fs::read_dir(root).ok()?.flatten();
     let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
-    let complete = numbered.map(|(version, path)| (version, path.join("bin"))).filter(|(_, bin)| {
-        ["initdb", "postgres"].iter().all(|program| bin.join(program).exists()) //
-    });
+    let complete = numbered
+        .map(|(version, path)| (version, path.join("bin")))
+        .filter(|(_, bin)| ["initdb", "postgres"].iter().all(|program| bin.join(program).exists()));
     complete.max().map(|(_, bin)| bin)
 }
 
@@ -43,19 +43,17 @@ pub(super) struct Account {
 impl Account {
     /// The user to become: none unless we are root. A directory that we just made tells who we are.
     pub(super) fn needed(own_directory: &Path) -> Result<Option<Self>, PostgresError> {
-        let owner = std::fs::metadata(own_directory).map_err(|e| PostgresError::io("reading our directory", e))?.uid();
+        let owner = std::fs::metadata(own_directory).map_err(|e| PostgresError::Io("reading our directory", e))?.uid();
         if owner != 0 {
             return Ok(None);
         }
-        let users = std::fs::read_to_string("/etc/passwd").map_err(|e| PostgresError::io("reading /etc/passwd", e))?;
+        let users = std::fs::read_to_string("/etc/passwd").map_err(|e| PostgresError::Io("reading /etc/passwd", e))?;
         Self::parse(&users).ok_or(PostgresError::NoAccount).map(Some)
     }
 
     fn parse(passwd: &str) -> Option<Self> {
         passwd.lines().find_map(|line| match line.split(':').collect::<Vec<_>>().as_slice() {
-            [name, _, uid, gid, ..] if *name == ADMIN => {
-                Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()? }) //
-            }
+            [name, _, uid, gid, ..] if *name == ADMIN => Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()? }),
             _ => None,
         })
     }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::error::chain;
-use super::{ADMIN, Address, Cluster, OWNER, PostgresError};
+use super::{ADMIN, Address, Cluster, OWNER, PostgresError, or_panic};
 
 /// A role that no real server has: who finds it knows that everything here may be thrown away.
 const MARKER: &str = "settings_throw_away";
@@ -89,7 +88,7 @@ impl Cluster {
             self.make_template(&name, migrate).await?;
             Ok::<_, PostgresError>(name.clone())
         });
-        let set = made.await.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let set = or_panic(made.await);
         assert_eq!(*set, name, "this process already has another template");
     }
 
@@ -118,7 +117,7 @@ impl Cluster {
             close(admin).await?;
             Ok::<_, PostgresError>(name)
         };
-        let name = made.await.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let name = or_panic(made.await);
         TestDb {
             url: self.address.url(OWNER, &name),
             admin_url: self.address.url(ADMIN, &name),
@@ -149,7 +148,7 @@ impl Cluster {
             execute(&mut admin, "dropping a draft", format!("DROP DATABASE IF EXISTS {draft} WITH (FORCE)")).await?;
             create_database(&mut admin, &draft, None).await?;
             let migrated = migrate(self.address.url(OWNER, &draft)).await;
-            migrated.unwrap_or_else(|error| panic!("the template can't be migrated: {error}"));
+            migrated.map_err(|error| PostgresError::Migrate(error.to_string()))?;
             let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
             execute(&mut admin, "ending connections", format!("{end}'{draft}'")).await?;
             execute(&mut admin, "naming the template", format!("ALTER DATABASE {draft} RENAME TO {name}")).await?;

@@ -19,6 +19,8 @@ pub enum PostgresError {
     NotReady(String),
     /// The server refused a statement of the harness.
     Sql(&'static str, sqlx::Error),
+    /// The caller's migrations failed on the template.
+    Migrate(String),
     /// No server listens in the directory.
     NoSocket(PathBuf),
     /// A server listens in the directory, but no throw-away one: nothing was done to it.
@@ -28,8 +30,17 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
-    pub(super) fn io(doing: &'static str, source: io::Error) -> Self {
-        Self::Io(doing, source)
+    /// The error with everything below it: what a panic message or a person at a terminal needs.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut below = std::error::Error::source(self);
+        while let Some(source) = below {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+            below = source.source();
+        }
+        text
     }
 }
 
@@ -42,10 +53,10 @@ impl std::fmt::Display for PostgresError {
                  or set {BINARIES_VARIABLE} to the directory of initdb"
             ),
             Self::NoAccount => write!(f, "Postgres does not run as root, and there is no user `{ADMIN}` to run it as"),
-            Self::Io(doing, _) => write!(f, "throw-away Postgres: {doing} failed"),
+            Self::Io(doing, _) | Self::Sql(doing, _) => write!(f, "throw-away Postgres: {doing} failed"),
             Self::Initdb(output) => write!(f, "throw-away Postgres: initdb failed:\n{output}"),
             Self::NotReady(log) => write!(f, "throw-away Postgres does not accept connections:\n{log}"),
-            Self::Sql(doing, _) => write!(f, "throw-away Postgres: {doing} failed"),
+            Self::Migrate(error) => write!(f, "the template of the test databases can't be migrated: {error}"),
             Self::NoSocket(dir) => write!(f, "{SHARED_VARIABLE}: no server listens in {}", dir.display()),
             Self::NotThrowAway(dir) => {
                 write!(f, "{SHARED_VARIABLE}: the server in {} is no throw-away cluster", dir.display())
@@ -63,16 +74,4 @@ impl std::error::Error for PostgresError {
             _ => None,
         }
     }
-}
-
-/// An error with everything below it: what a panic message or a person at a terminal needs.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }

@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection};
 
 use super::binaries::{self, Account, command};
-use super::error::chain;
 use super::watchdog::Watchdog;
 use super::{ADMIN, Address, Options, PostgresError};
 
 /// A loaded machine may take long; a server that is broken ends by itself.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// How long the processes of a killed server may take to disappear.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// Settings of every throw-away cluster.
@@ -57,11 +56,11 @@ impl Server {
         let binaries = binaries::find()?;
         // Not the system's temporary directory: the path of a socket may have some hundred bytes and no more.
         let dir = tempfile::Builder::new().prefix("settings-pg-").tempdir_in("/tmp");
-        let dir = dir.map_err(|e| PostgresError::io("making a directory in /tmp", e))?;
+        let dir = dir.map_err(|e| PostgresError::Io("making a directory in /tmp", e))?;
         let account = Account::needed(dir.path())?;
         if let Some(Account { uid, gid }) = account {
             let given = chown(dir.path(), Some(uid), Some(gid));
-            given.map_err(|e| PostgresError::io("giving the directory to the user postgres", e))?;
+            given.map_err(|e| PostgresError::Io("giving the directory to the user postgres", e))?;
         }
         let port = if options.tcp { free_port()? } else { 5432 };
         let watchdog = Watchdog::watch(dir.path(), account)?;
@@ -93,7 +92,7 @@ impl Server {
         let mut initdb = self.command("initdb")?;
         initdb.args(["--username", ADMIN, "--auth", "trust", "--no-sync", "--encoding", "UTF8"]);
         initdb.args(["--locale", "C.UTF-8", "--pgdata"]).arg(self.data());
-        let failed = |e| PostgresError::io("running initdb", e);
+        let failed = |e| PostgresError::Io("running initdb", e);
         let mut child = initdb.spawn().map_err(failed)?;
         self.state().watchdog.guard(child.id())?;
         let status = child.wait().map_err(failed)?;
@@ -115,7 +114,7 @@ impl Server {
         for setting in SETTINGS.iter().chain(speed).chain([&addresses]) {
             postgres.args(["-c", setting]);
         }
-        let child = postgres.spawn().map_err(|e| PostgresError::io("starting postgres", e))?;
+        let child = postgres.spawn().map_err(|e| PostgresError::Io("starting postgres", e))?;
         let pid = child.id();
         state.postmaster = Some(child);
         state.watchdog.guard(pid)
@@ -129,7 +128,7 @@ impl Server {
             match PgConnection::connect(&url).await {
                 Ok(connection) => return connection.close().await.map_err(|e| PostgresError::Sql("connecting", e)),
                 Err(error) if self.ended() || since.elapsed() > READY_WITHIN => {
-                    return Err(PostgresError::NotReady(format!("{}\n{}", chain(&error), self.end_of_log())));
+                    return Err(PostgresError::NotReady(format!("{error}\n{}", self.end_of_log())));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
@@ -142,11 +141,11 @@ impl Server {
             let mut state = self.state();
             let Some(mut postmaster) = state.postmaster.take() else { return Ok(()) };
             let backends = children_of(postmaster.id());
-            postmaster.kill().map_err(|e| PostgresError::io("killing postgres", e))?;
+            postmaster.kill().map_err(|e| PostgresError::Io("killing postgres", e))?;
             for backend in &backends {
                 signal("KILL", *backend)?;
             }
-            postmaster.wait().map_err(|e| PostgresError::io("waiting for postgres", e))?;
+            postmaster.wait().map_err(|e| PostgresError::Io("waiting for postgres", e))?;
             state.watchdog.guard(0)?;
             backends
         };
@@ -162,7 +161,7 @@ impl Server {
         let mut state = self.state();
         let Some(mut postmaster) = state.postmaster.take() else { return Ok(()) };
         signal("INT", postmaster.id())?;
-        postmaster.wait().map_err(|e| PostgresError::io("waiting for postgres", e))?;
+        postmaster.wait().map_err(|e| PostgresError::Io("waiting for postgres", e))?;
         state.watchdog.guard(0)
     }
 
@@ -173,8 +172,8 @@ impl Server {
     /// One of the server's programs, writing to the log.
     fn command(&self, program: &str) -> Result<Command, PostgresError> {
         let log = File::options().append(true).create(true).open(self.log());
-        let log = log.map_err(|e| PostgresError::io("opening the log", e))?;
-        let also = log.try_clone().map_err(|e| PostgresError::io("opening the log", e))?;
+        let log = log.map_err(|e| PostgresError::Io("opening the log", e))?;
+        let also = log.try_clone().map_err(|e| PostgresError::Io("opening the log", e))?;
         let mut command = command(&self.binaries.join(program), self.account);
         command.env("LC_ALL", "C.UTF-8").stdout(log).stderr(also);
         Ok(command)
@@ -201,14 +200,14 @@ impl Drop for Server {
 
 fn free_port() -> Result<u16, PostgresError> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener.map(|address| address.port()).map_err(|e| PostgresError::io("looking for a free port", e))
+    listener.map(|address| address.port()).map_err(|e| PostgresError::Io("looking for a free port", e))
 }
 
 /// `kill` of the shell: the standard library can send no signal but SIGKILL, and only to a child.
 fn signal(name: &str, pid: u32) -> Result<(), PostgresError> {
     let mut kill = command(Path::new("/bin/sh"), None);
     kill.args(["-c", r#"kill -s "$1" "$2""#, "kill", name, &pid.to_string()]);
-    kill.status().map(drop).map_err(|e| PostgresError::io("sending a signal", e))
+    kill.status().map(drop).map_err(|e| PostgresError::Io("sending a signal", e))
 }
 
 /// The processes whose parent is the given one, on systems with `/proc`. Elsewhere backends see by themselves that their

@@ -40,7 +40,7 @@ impl Watchdog {
     pub(super) fn watch(dir: &Path, account: Option<Account>) -> Result<Self, PostgresError> {
         let mut sh = command(Path::new("/bin/sh"), account);
         sh.args(["-c", SCRIPT, "settings-watchdog"]).arg(dir).stdin(Stdio::piped());
-        let mut child = sh.spawn().map_err(|e| PostgresError::io("starting the watchdog", e))?;
+        let mut child = sh.spawn().map_err(|e| PostgresError::Io("starting the watchdog", e))?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }
@@ -48,7 +48,7 @@ impl Watchdog {
     /// Says which process has to go at the end.
     pub(super) fn guard(&mut self, pid: u32) -> Result<(), PostgresError> {
         let Some(pipe) = &mut self.pipe else { return Ok(()) };
-        writeln!(pipe, "{pid}").map_err(|e| PostgresError::io("talking to the watchdog", e))
+        writeln!(pipe, "{pid}").map_err(|e| PostgresError::Io("talking to the watchdog", e))
     }
 
     /// Starts the cleaning now; `wait` for its end.

@@ -1,0 +1,13 @@
+//! The rules, tried out: exhaustive tables, naive models, random sequences of commands. One binary for all of it.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod audit;
+mod entry;
+mod environments;
+mod golden;
+mod keys;
+mod members;
+mod policy;
+mod sequences;
+mod support;
+mod workspaces;

@@ -1,0 +1,148 @@
+//! What a driver's error means, said once for every engine.
+use settings_domain::ports::StoreError;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// An UPDATE or DELETE did not meet the row that was decided about.
+pub const VERSION: &str = "version";
+/// The slug belongs to another workspace.
+pub const SLUG: &str = "slug";
+/// A slug never changes.
+pub const SLUG_IMMUTABLE: &str = "slug-immutable";
+/// Two environments of one name.
+pub const ENVIRONMENT_NAME: &str = "environment-name";
+/// Exactly one production environment, called production.
+pub const PRODUCTION: &str = "production";
+/// At most one waiting invitation per address.
+pub const PENDING_INVITATION: &str = "pending-invitation";
+/// At most one person per address.
+pub const PERSON_EMAIL: &str = "person-email";
+/// At least one active admin.
+pub const LAST_ADMIN: &str = "last-admin";
+/// Never more active members and waiting invitations than seats.
+pub const SEAT_LIMIT: &str = "seat-limit";
+/// The outcome of an equal call was stored meanwhile.
+pub const IDEMPOTENCY: &str = "idempotency";
+/// A key needs a scope.
+pub const API_KEY_SCOPES: &str = "api-key-scopes";
+/// Audit events are only ever appended.
+pub const AUDIT_APPEND_ONLY: &str = "audit-append-only";
+/// A row refers to one that is not there.
+pub const FOREIGN_KEY: &str = "foreign-key";
+
+/// The database's own word for a constraint, and ours. Left: Postgres' constraint name; middle: SQLite's text.
+const NAMES: &[(&str, &str, &str)] = &[
+    ("workspaces_slug_key", "workspaces.slug", SLUG),
+    ("environments_name_key", "environments.workspace_id, environments.name", ENVIRONMENT_NAME),
+    ("environments_one_production", "environments.workspace_id", PRODUCTION),
+    ("environments_production_name", "environments_production_name", PRODUCTION),
+    ("invitations_one_pending", "invitations.workspace_id, invitations.email_key", PENDING_INVITATION),
+    ("persons_email_key", "persons.workspace_id, persons.email_key", PERSON_EMAIL),
+    (
+        "idempotency_pkey",
+        "idempotency.scope_id, idempotency.principal, idempotency.operation, idempotency.key",
+        IDEMPOTENCY,
+    ),
+    ("api_keys_some_scope", "api_keys_some_scope", API_KEY_SCOPES),
+];
+
+fn stable(name: &str) -> String {
+    let known = NAMES.iter().find(|(postgres, sqlite, _)| *postgres == name || *sqlite == name);
+    match known {
+        Some((_, _, ours)) => (*ours).to_owned(),
+        None if name.ends_with("_fkey") => FOREIGN_KEY.to_owned(),
+        None => name.to_owned(),
+    }
+}
+
+/// The constraint that refused, under its stable name; `None` when the error is of another kind.
+fn constraint(error: &sqlx::Error) -> Option<String> {
+    let sqlx::Error::Database(db) = error else { return None };
+    let code = db.code()?;
+    if code.len() == 5 && code.starts_with("23") {
+        return Some(db.constraint().map_or_else(|| code.to_string(), stable));
+    }
+    // SQLite: 19 is SQLITE_CONSTRAINT, the low byte of every extended code; 1811 is a trigger's RAISE, with our own word
+    // as its text; the others say "UNIQUE constraint failed: table.column".
+    let extended: i64 = code.parse().ok()?;
+    if code.len() == 5 || extended & 0xff != 19 {
+        return None;
+    }
+    match (extended, db.message().split_once(": ")) {
+        (787, _) => Some(FOREIGN_KEY.to_owned()),
+        (1811, _) | (_, None) => Some(db.message().to_owned()),
+        (_, Some((_, name))) => Some(stable(name)),
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}
+
+/// Whether a transaction that did nothing yet may simply be tried again: a deadlock or a serialization failure.
+#[must_use]
+pub fn is_collision(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    let code = cause.downcast_ref::<sqlx::Error>().and_then(code);
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+}
+
+/// When a server was last found to be no primary any more: every connection older than that leads to the wrong one.
+#[derive(Debug, Default)]
+pub struct Suspicion(Mutex<Option<Instant>>);
+
+impl Suspicion {
+    /// Whether a connection of this age is to be dropped.
+    #[must_use]
+    pub fn covers(&self, age: Duration) -> bool {
+        let since = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        since.is_some_and(|at| age >= at.elapsed())
+    }
+    fn note(&self, error: &sqlx::Error) {
+        // 25006: read-only after a failover. 57P01 to 57P03: the server stops or is not ready.
+        if matches!(code(error).as_deref(), Some("25006" | "57P01" | "57P02" | "57P03")) {
+            *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+    /// What an error before COMMIT means: nothing was written.
+    #[must_use]
+    pub fn classify(&self, error: sqlx::Error) -> StoreError {
+        self.note(&error);
+        match constraint(&error) {
+            Some(name) => StoreError::Constraint(name),
+            None => StoreError::unavailable(error),
+        }
+    }
+    /// What an error of COMMIT means. A deferred constraint or a serialization failure is a definite rollback, and so is
+    /// SQLite's "busy"; anything else may have come after the commit took place.
+    #[must_use]
+    pub fn classify_commit(&self, error: sqlx::Error) -> StoreError {
+        self.note(&error);
+        if let Some(name) = constraint(&error) {
+            return StoreError::Constraint(name);
+        }
+        match code(&error).as_deref() {
+            Some("40001" | "40P01" | "40002" | "25006" | "5" | "6" | "517") => StoreError::unavailable(error),
+            _ => StoreError::Unknown(Box::new(error)),
+        }
+    }
+}
+
+/// A database could not be opened or migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address is none of this engine, or one that can't be served.
+    #[error("the database address is not usable: {0}")]
+    Address(&'static str),
+    /// The folder or file could not be made.
+    #[error("the database file can't be made")]
+    File(#[source] std::io::Error),
+    /// The driver refused.
+    #[error("the database can't be opened")]
+    Open(#[source] sqlx::Error),
+    /// A migration failed, or the database holds one that this program does not know.
+    #[error("the database can't be migrated")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+}

@@ -1,0 +1,187 @@
+//! Owed messages.
+use crate::{
+    db::{Cells, SqlDb, Stmt, Tx},
+    engine::EngineStatements,
+    statements::statements,
+};
+use settings_domain::{
+    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
+    invitations::EmailStatus,
+    micros,
+    notices::Notice,
+    ports::{
+        StoreError,
+        outbox::{Claimed, InvitationLetter, Job},
+    },
+    text::Email,
+};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+const INVITATION: &str = "invitation";
+const SIGN_IN: &str = "sign-in";
+
+statements! {
+    /// Queues a message.
+    INSERT = concat!("INSERT INTO outbox (id, workspace_id, kind, subject_id, generation, state, attempts, next_at, \
+        created_at) VALUES ($1, $2, $3, $4, $5, 'pending', 0, ", now!(), ", ", now!(), ")");
+    /// Whether anything is due, so that an idle worker never takes a lock.
+    DUE = concat!("SELECT id FROM outbox WHERE state = 'pending' AND next_at <= ", now!(),
+        " AND (lease_until IS NULL OR lease_until <= ", now!(), ") LIMIT 1");
+    /// What the mail of an invitation needs.
+    INVITATION_LETTER = concat!("SELECT i.email AS email, w.name AS workspace, u.name AS inviter, i.role AS role, \
+        i.expires_at AS expires_at FROM invitations i JOIN workspaces w ON w.id = i.workspace_id \
+        LEFT JOIN users u ON u.id = i.invited_by WHERE i.workspace_id = $1 AND i.id = $2 AND i.generation = $3 \
+        AND i.state = 'pending' AND w.deleted_at IS NULL AND i.expires_at > ", now!());
+    /// Where a sign-in link goes.
+    SIGN_IN_LETTER = concat!("SELECT email, expires_at FROM sign_in_links \
+        WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
+    /// Sent, or no longer wanted.
+    DONE = "UPDATE outbox SET state = 'done', lease_until = NULL WHERE id = $1";
+    /// Given up.
+    DEAD = "UPDATE outbox SET state = 'dead', lease_until = NULL, last_cause = $2 WHERE id = $1 AND state = 'pending'";
+    /// What became of an invitation's mail. A link that was renewed meanwhile has a mail of its own.
+    MAIL_STATUS = "UPDATE invitations SET email_status = $4 \
+        WHERE workspace_id = $1 AND id = $2 AND generation = $3 AND state = 'pending'";
+    /// To be tried again, unless another worker has taken it since.
+    RETRY = concat!("UPDATE outbox SET lease_until = NULL, next_at = ", now!(), " + $3, last_cause = $4 \
+        WHERE id = $1 AND attempts = $2 AND state = 'pending'");
+    /// Given back untouched, unless another worker has taken it since.
+    RELEASE = "UPDATE outbox SET lease_until = NULL, attempts = attempts - 1 \
+        WHERE id = $1 AND attempts = $2 AND state = 'pending'";
+    /// How many wait.
+    DEPTH = "SELECT count(*) AS waiting FROM outbox WHERE state = 'pending'";
+    /// Forgets what was sent long ago.
+    FORGET = "DELETE FROM outbox WHERE state = 'done' AND created_at < $1";
+}
+
+fn micros_of(d: Duration) -> i64 {
+    i64::try_from(d.whole_microseconds()).unwrap_or(i64::MAX)
+}
+
+fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
+    let subject = row.id("subject_id")?;
+    let job = match (row.text("kind")?.as_str(), row.maybe_id("workspace_id")?) {
+        (INVITATION, Some(workspace)) => Job::Invitation(
+            WorkspaceId::from_uuid(workspace),
+            InvitationId::from_uuid(subject),
+            row.int("generation")?,
+        ),
+        (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
+        _ => return Err(StoreError::Corrupt("column kind".to_owned())),
+    };
+    Ok(Claimed { delivery: DeliveryId::from_uuid(row.id("id")?), attempt: row.int("attempts")? - 1, job })
+}
+
+/// Queues what a change owes.
+pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -> Result<(), StoreError> {
+    let Notice::InvitationMail { delivery, invitation, generation } = notice;
+    let stmt = Stmt::new(INSERT)
+        .bind(delivery.as_uuid())
+        .bind(Some(workspace))
+        .text(INVITATION)
+        .bind(invitation.as_uuid())
+        .bind(*generation);
+    tx.run_one(stmt).await
+}
+
+/// Queues the mail of a sign-in link.
+pub async fn queue_sign_in<D: SqlDb>(tx: &mut Tx<D>, delivery: DeliveryId, link: SignInId) -> Result<(), StoreError> {
+    let stmt = Stmt::new(INSERT)
+        .bind(delivery.as_uuid())
+        .bind(None::<Uuid>)
+        .text(SIGN_IN)
+        .bind(link.as_uuid())
+        .bind(0_i64);
+    tx.run_one(stmt).await
+}
+
+/// Whether anything is due.
+pub async fn is_due<D: SqlDb>(tx: &mut Tx<D>) -> Result<bool, StoreError> {
+    Ok(tx.first(Stmt::new(DUE), |row| row.id("id")).await?.is_some())
+}
+
+/// Takes due messages.
+pub async fn claim<D: SqlDb>(
+    tx: &mut Tx<D>,
+    own: &EngineStatements,
+    limit: i64,
+    lease: Duration,
+) -> Result<Vec<Claimed>, StoreError> {
+    tx.all(Stmt::new(own.claim).bind(limit).bind(micros_of(lease)), read).await
+}
+
+/// What the mail of an invitation needs.
+pub async fn invitation_letter<D: SqlDb>(
+    tx: &mut Tx<D>,
+    workspace: WorkspaceId,
+    id: InvitationId,
+    generation: i64,
+) -> Result<Option<InvitationLetter>, StoreError> {
+    let stmt = Stmt::new(INVITATION_LETTER).bind(workspace.as_uuid()).bind(id.as_uuid()).bind(generation);
+    tx.first(stmt, |row| {
+        Ok(InvitationLetter {
+            to: row.parse("email")?,
+            workspace: row.text("workspace")?,
+            inviter: row.maybe_text("inviter")?,
+            role: row.parse("role")?,
+            expires_at: row.time("expires_at")?,
+        })
+    })
+    .await
+}
+
+/// Where a sign-in link goes.
+pub async fn sign_in_letter<D: SqlDb>(
+    tx: &mut Tx<D>,
+    id: SignInId,
+) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
+    let stmt = Stmt::new(SIGN_IN_LETTER).bind(id.as_uuid());
+    tx.first(stmt, |row| Ok((row.parse("email")?, row.time("expires_at")?))).await
+}
+
+async fn mail_status<D: SqlDb>(tx: &mut Tx<D>, job: Job, status: EmailStatus) -> Result<(), StoreError> {
+    if let Job::Invitation(workspace, id, generation) = job {
+        let stmt = Stmt::new(MAIL_STATUS).bind(workspace.as_uuid()).bind(id.as_uuid());
+        tx.run(stmt.bind(generation).text(status.name())).await?;
+    }
+    Ok(())
+}
+
+/// Sent, or no longer wanted.
+pub async fn done<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed, sent: bool) -> Result<(), StoreError> {
+    tx.run(Stmt::new(DONE).bind(message.delivery.as_uuid())).await?;
+    if sent { mail_status(tx, message.job, EmailStatus::Sent).await } else { Ok(()) }
+}
+
+/// To be tried again.
+pub async fn retry<D: SqlDb>(
+    tx: &mut Tx<D>,
+    message: &Claimed,
+    after: Duration,
+    cause: &'static str,
+) -> Result<(), StoreError> {
+    let stmt = Stmt::new(RETRY).bind(message.delivery.as_uuid()).bind(message.attempt + 1);
+    tx.run(stmt.bind(micros_of(after)).text(cause)).await.map(drop)
+}
+
+/// Given up.
+pub async fn dead<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed, cause: &'static str) -> Result<(), StoreError> {
+    tx.run(Stmt::new(DEAD).bind(message.delivery.as_uuid()).text(cause)).await?;
+    mail_status(tx, message.job, EmailStatus::Failed).await
+}
+
+/// Given back untouched.
+pub async fn release<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed) -> Result<(), StoreError> {
+    tx.run(Stmt::new(RELEASE).bind(message.delivery.as_uuid()).bind(message.attempt + 1)).await.map(drop)
+}
+
+/// How many wait.
+pub async fn depth<D: SqlDb>(tx: &mut Tx<D>) -> Result<i64, StoreError> {
+    tx.one(Stmt::new(DEPTH), |row| row.int("waiting")).await
+}
+
+/// Forgets messages that were sent before an instant.
+pub async fn forget<D: SqlDb>(tx: &mut Tx<D>, before: OffsetDateTime) -> Result<u64, StoreError> {
+    tx.run(Stmt::new(FORGET).bind(micros::from_time(before))).await
+}

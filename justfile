@@ -1,0 +1,41 @@
+# Conveniences over plain commands: nothing needs just.
+
+# lists the recipes
+default:
+    @just --list
+
+# the service on http://127.0.0.1:8080
+run *arguments:
+    cargo run -- {{ arguments }}
+
+# everything that has to hold before a merge
+test:
+    scripts/test.sh
+
+# the same without clippy and the documentation's examples
+fast:
+    scripts/test.sh --fast
+
+# clippy, with warnings as errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# formats the code
+fmt:
+    cargo fmt --all
+
+# writes the generated files
+gen:
+    scripts/gen.sh
+
+# the benchmarks
+bench *arguments:
+    cargo bench --workspace --benches -- {{ arguments }}
+
+# a throw-away Postgres until Ctrl-D; prints the line to export
+postgres *arguments:
+    cargo run --quiet --package settings-testkit --bin throwaway-postgres -- {{ arguments }}
+
+# licences, bans, sources and advisories (needs cargo-deny)
+deny:
+    cargo deny check

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# THE test command: everything that has to hold before a change is merged. It needs Rust and nothing else set up.
+# shellcheck disable=SC2317 # functions that only `step` calls
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+usage() {
+    cat <<'HELP'
+usage: scripts/test.sh [--fast]
+
+Checks format, lints, forbidden dependencies and generated files, then builds and runs every test. Debian packages that
+are missing are installed (as root; otherwise they are named and the exit status is 2). The tests get a throw-away
+Postgres of their own; a running one is never touched. The exit status is 1 if anything failed.
+
+  --fast   without clippy and the documentation's examples
+  --help   this text
+
+cargo-nextest runs the tests where it is installed, plain `cargo test` where it is not.
+HELP
+}
+
+fast=false
+for argument in "$@"; do
+    case $argument in
+        --fast) fast=true ;;
+        --help | -h) usage && exit 0 ;;
+        *) echo "unknown argument: $argument" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+
+# What the machine lacks, as Debian packages.
+missing_packages() {
+    command -v cc >/dev/null || echo build-essential
+    [[ -n ${SETTINGS_TEST_PG_BIN:-} ]] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
+install_packages() {
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+        echo "error: these Debian packages, or what they are called here, have to be installed first: $*" >&2
+        exit 2
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    local no_cluster=/etc/postgresql-common/createcluster.d/settings-tests.conf status=0
+    apt-get update -qq
+    if [[ " $* " == *" postgresql "* ]]; then # the package would make a cluster and start it: ask it not to, this once
+        apt-get install -qq -y --no-install-recommends postgresql-common
+        mkdir -p "${no_cluster%/*}"
+        echo 'create_main_cluster = false' >"$no_cluster"
+    fi
+    apt-get install -qq -y --no-install-recommends "$@" || status=$?
+    rm -f "$no_cluster"
+    return "$status"
+}
+
+failed=()
+# step HEADLINE COMMAND...: runs it, tells how long it took, remembers when it failed.
+step() {
+    local headline=$1 start=$SECONDS status
+    shift
+    printf '\n==> %s\n' "$headline"
+    set +e
+    (set -e && "$@")
+    status=$?
+    set -e
+    if ((status == 0)); then
+        printf '==> %s: ok, %d s\n' "$headline" $((SECONDS - start))
+    else
+        printf '==> %s: FAILED with status %d, %d s\n' "$headline" "$status" $((SECONDS - start))
+        failed+=("$headline")
+    fi
+}
+
+finish() {
+    if ((${#failed[@]} == 0)); then
+        printf '\n==> all steps ok, %d s\n' "$SECONDS"
+        exit 0
+    fi
+    printf '\n==> after %d s these steps have failed:\n' "$SECONDS"
+    printf '    %s\n' "${failed[@]}"
+    exit 1
+}
+
+# One TLS and one crypto library: rustls with ring.
+forbidden_crates() {
+    local tree forbidden
+    tree=$(cargo tree --workspace --locked --edges normal,build,dev --prefix none)
+    for forbidden in aws-lc-sys openssl-sys; do
+        if grep -q "^$forbidden " <<<"$tree"; then
+            cargo tree --workspace --locked --edges normal,build,dev --invert "$forbidden"
+            return 1
+        fi
+    done
+    echo "neither aws-lc-sys nor openssl-sys"
+}
+
+# A Postgres that ends with this script, however it ends: the program serves until its input closes.
+start_postgres() {
+    local line
+    coproc POSTGRES { exec "$target/debug/throwaway-postgres"; }
+    if ! IFS= read -r line <&"${POSTGRES[0]}" || [[ $line != SETTINGS_TEST_PG=* ]]; then
+        failed+=("throw-away Postgres") && finish
+    fi
+    export "${line?}"
+    echo "$line"
+}
+
+run_tests() {
+    local log profile=default status=0
+    if cargo nextest --version >/dev/null 2>&1; then
+        if [[ -n ${CI-} ]]; then profile=ci; fi
+        cargo nextest run --workspace --locked --profile "$profile"
+        return
+    fi
+    echo "cargo-nextest is not installed: running cargo test"
+    log=$(mktemp)
+    cargo test --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || status=$?
+    awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$log"
+    rm -f "$log"
+    return "$status"
+}
+
+# The environment of the caller is not part of the test.
+for name in DATABASE_URL "${!PG@}" "${!SETTINGS_@}" "${!AUTH0_@}" "${!STRIPE_@}" "${!SLACK_@}"; do
+    [[ $name == SETTINGS_TEST_PG_BIN ]] || unset "$name"
+done
+
+mapfile -t packages < <(missing_packages)
+if ((${#packages[@]} > 0)); then
+    install_packages "${packages[@]}"
+fi
+if ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
+    rustup component add clippy rustfmt
+fi
+target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+step "format" cargo fmt --all --check
+$fast || step "lints" cargo clippy --workspace --locked --all-targets -- -D warnings
+step "forbidden dependencies" forbidden_crates
+step "build" cargo build --workspace --locked --lib --bins --tests
+[[ " ${failed[*]-} " != *" build "* ]] || finish
+step "generated files" scripts/gen.sh --check
+printf '\n==> throw-away Postgres\n'
+start_postgres
+$fast || step "examples in the documentation" cargo test --workspace --locked --doc
+step "tests" run_tests
+finish
