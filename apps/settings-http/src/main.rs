@@ -1,1 +1,57 @@
-fn main() {}
+//! The settings service: reads the configuration, chooses the adapters, serves.
+mod background;
+mod commands;
+mod compose;
+mod config;
+mod database;
+mod failure;
+mod listen;
+mod operations;
+mod pages;
+mod serve;
+
+use clap::Parser as _;
+use config::{AuditCommand, Cli, Command};
+use failure::Failure;
+use std::{io::IsTerminal as _, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    log(&cli.config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::service(e.to_string()))?;
+    runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::serve(&cli.config).await,
+            Command::Worker => serve::worker(&cli.config).await,
+            Command::Migrate => commands::migrate(&cli.config).await,
+            Command::Openapi => commands::openapi(),
+            Command::Docs { which } => {
+                commands::docs(which);
+                Ok(())
+            }
+            Command::Audit(AuditCommand::Verify { workspace }) => commands::verify(&cli.config, workspace.as_deref()).await,
+            Command::Doctor => commands::doctor(&cli.config).await,
+        }
+    })
+}
+
+/// Logs go to stderr: for people on a terminal, as JSON elsewhere. Stdout is for what a command says.
+fn log(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|e| Failure::configuration(format!("RUST_LOG: {e}")))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() { lines.compact().init() } else { lines.json().flatten_event(true).init() }
+    // A panic's message can hold anything: only its place is logged.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |l| format!("{}:{}", l.file(), l.line()));
+        tracing::error!(place, "panic");
+    }));
+    Ok(())
+}

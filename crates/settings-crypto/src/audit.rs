@@ -18,6 +18,10 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use subtle::ConstantTimeEq as _;
 
 /// The audit log's keys: the service's [`AuditSealer`].
+///
+/// Two things `check` can't see, because one event and its predecessor do not tell: whether the event names the workspace
+/// whose chain is being read, which the reader must make sure of; and whether a person whose openings are *all* empty and
+/// whose salt is gone was erased by somebody who may.
 pub struct AuditKeys {
     mac: Arc<Key>,
     salts: Arc<Key>,

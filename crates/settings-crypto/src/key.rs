@@ -57,7 +57,7 @@ impl Key {
     pub(crate) fn to_secret(&self) -> SecretSlice<u8> {
         SecretSlice::from(self.0.expose_secret().to_vec())
     }
-    /// The bytes, for tests of the derivation and for writing a keyring.
+    /// The bytes, to be encrypted under another key or written to a keyring.
     pub(crate) fn expose(&self) -> &[u8; KEY_LEN] {
         self.0.expose_secret()
     }

@@ -28,7 +28,9 @@ pub enum RootKeyError {
     #[error("the keyring that unwraps this database's root key is unavailable")]
     Keyring(#[source] KeyringError),
     /// The keyring gave something that is no key.
-    #[error("the keyring gave a root key that is not 32 bytes long: check that SETTINGS_KMS names the right kind of key")]
+    #[error(
+        "the keyring gave a root key that is not 32 bytes long: check that SETTINGS_KMS names the right kind of key"
+    )]
     Length,
     /// The store failed.
     #[error("the root key could not be read from or kept in the database")]

@@ -54,7 +54,7 @@ pub(crate) fn write(kind: Kind, token: &Token) -> Zeroizing<String> {
     text
 }
 
-/// Reads a token of this kind; `None` for everything that [`write`] does not write.
+/// Reads a token of this kind; `None` for everything that [`write()`] does not write.
 pub(crate) fn read(kind: Kind, text: &str) -> Option<Token> {
     let text = text.as_bytes();
     if text.len() != LENGTH {

@@ -19,7 +19,8 @@ pub const OPENING_MISSING: &str = "the record of a personal value is gone: even 
 /// Erased, though its person was not.
 pub const HIDDEN: &str = "a personal value was removed without erasing its person: somebody is being hidden";
 /// Still there, though its person was erased.
-pub const SALT_MISSING: &str = "a personal value is there although its person was erased: it was put back, or the salt was lost";
+pub const SALT_MISSING: &str =
+    "a personal value is there although its person was erased: it was put back, or the salt was lost";
 /// A salt that was not wrapped by this service for this person here.
 pub const SALT_DOES_NOT_OPEN: &str = "the salt of a person was changed, or belongs to another person or workspace";
 /// An opening that was not encrypted for this place.

@@ -47,7 +47,9 @@ impl Salt {
     /// From the store; `None` when it was changed or is another's.
     pub(super) fn unwrap(key: &Key, workspace: WorkspaceId, person: PersonId, wrapped: &[u8]) -> Option<Self> {
         let (workspace, person) = (workspace.as_uuid(), person.as_uuid());
-        key.open(FORMAT, &[workspace.as_bytes(), person.as_bytes()], wrapped).and_then(|salt| Key::from_slice(&salt)).map(Self)
+        key.open(FORMAT, &[workspace.as_bytes(), person.as_bytes()], wrapped)
+            .and_then(|salt| Key::from_slice(&salt))
+            .map(Self)
     }
     /// What the chain holds of a value. A nonce for each field of each event makes commitments of the same value to the
     /// same person unlinkable; all nonces come from the salt, so they perish with it.

@@ -57,7 +57,9 @@ pub enum KeyringFileError {
         path: PathBuf,
     },
     /// It is no keyring.
-    #[error("{path} is not a keyring (line {line}, column {column}): restore it from a backup, or correct SETTINGS_KEYRING")]
+    #[error(
+        "{path} is not a keyring (line {line}, column {column}): restore it from a backup, or correct SETTINGS_KEYRING"
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -97,7 +99,9 @@ pub enum KeyringFileError {
         id: String,
     },
     /// A time that is none.
-    #[error("the key `{id}` of the keyring {path} was created at no RFC 3339 time: write one, such as 2026-01-31T00:00:00Z")]
+    #[error(
+        "the key `{id}` of the keyring {path} was created at no RFC 3339 time: write one, such as 2026-01-31T00:00:00Z"
+    )]
     Created {
         /// The file.
         path: PathBuf,
@@ -113,7 +117,9 @@ pub enum KeyringFileError {
         id: String,
     },
     /// The system refused.
-    #[error("the keyring {path} could not be {action}: check that its directory exists, is writable and has space left")]
+    #[error(
+        "the keyring {path} could not be {action}: check that its directory exists, is writable and has space left"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -178,8 +184,7 @@ pub(super) fn read(path: &Path) -> Result<LocalKeyring, KeyringFileError> {
         let key = WrappingKey { id: owned(), key };
         if id == content.active { active = Some(key) } else { older.push(key) }
     }
-    let active =
-        active.ok_or_else(|| KeyringFileError::NoActiveKey { path: path(), id: content.active.to_owned() })?;
+    let active = active.ok_or_else(|| KeyringFileError::NoActiveKey { path: path(), id: content.active.to_owned() })?;
     Ok(LocalKeyring { active, older })
 }
 

@@ -1,0 +1,76 @@
+//! Chooses the adapters and puts the service together.
+use crate::{
+    config::{Config, Kms, Mail},
+    database::Database,
+    failure::Failure,
+};
+use settings_app::{App, Ports, Rules};
+use settings_crypto::{AuditKeys, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
+use settings_domain::{
+    ports::{Clock, identity::TokenVerifier, mail::Mailer},
+    text::EmailKey,
+};
+use settings_notify::{LocalMailbox, SmtpMailer};
+use std::sync::Arc;
+
+/// The service, and what only its shell needs.
+pub(crate) struct Service {
+    pub(crate) app: Arc<App>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    /// The local mailbox, where mail is kept instead of sent.
+    pub(crate) mailbox: Option<LocalMailbox>,
+}
+
+/// Opens everything that the use cases need. `public_url` has no trailing slash.
+pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
+    let Kms::Local = config.kms;
+    let keyring = LocalKeyring::open_or_create(&config.keyring).map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
+    let root = load_root(&keyring, database.root_keys()).await.map_err(|e| Failure::service(e.to_string()))?;
+    let sealer = Arc::new(AuditKeys::new(&root));
+    let clock = Arc::new(SystemClock);
+    let now = {
+        let clock = clock.clone();
+        move || clock.now()
+    };
+    let entropy = SystemEntropy::new(now.clone()).map_err(|e| Failure::service(e.to_string()))?;
+    let (emails, subjects) = config.platform();
+    let rules = Rules {
+        floor_days: config.compliance_floor_days,
+        regions: config.regions.clone(),
+        platform_emails: emails.iter().map(|e| EmailKey::clone(e.key())).collect(),
+        platform_subjects: subjects.into_iter().collect(),
+        public_url,
+    };
+    let ports = Ports {
+        store: database.store(sealer.clone()),
+        mint: Arc::new(Tokens::new(&root)),
+        sealer,
+        verifier: verifier(config, clock.clone())?,
+        clock,
+        entropy: Arc::new(entropy),
+    };
+    let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
+    Ok(Service { app: Arc::new(App::new(ports, rules)), mailer, mailbox })
+}
+
+fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {
+    let Some(issuer) = config.issuer.clone().filter(|i| !i.is_empty()) else { return Ok(None) };
+    let wrong = |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
+    let oidc = settings_oidc::OidcConfig { issuer, audience: config.audience.clone() };
+    let http = settings_oidc::http_client().map_err(wrong)?;
+    Ok(Some(Arc::new(settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?)))
+}
+
+async fn mail(config: &Config, clock: settings_notify::Clock) -> Result<(Arc<dyn Mailer>, Option<LocalMailbox>), Failure> {
+    match &config.mail {
+        Mail::Mailbox => {
+            let wrong = |e| Failure::configuration(format!("SETTINGS_MAILBOX: {e}"));
+            let mailbox = LocalMailbox::open(&config.mailbox, clock).await.map_err(wrong)?;
+            Ok((Arc::new(mailbox.clone()), Some(mailbox)))
+        }
+        Mail::Smtp(url) => {
+            let wrong = |e| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
+            Ok((Arc::new(SmtpMailer::new(url, &config.mail_from, clock).map_err(wrong)?), None))
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+use settings_domain::text::{Email, Region};
+use std::{net::SocketAddr, path::PathBuf};
+use url::Url;
+
+/// The settings service.
+#[derive(Debug, Parser)]
+#[command(name = "settings-http", version, about = "Where a workspace keeps who it is, who may do what, its keys and its audit trail.", long_about = None)]
+#[command(after_help = "Exit codes: 0 done, 1 a fault was found or the service failed, 2 bad usage or configuration, 78 unsafe configuration.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+/// What to do; `serve` where nothing is said.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service: API, pages and, unless SETTINGS_WORKER=off, the worker.
+    Serve,
+    /// Bring the database of DATABASE_URL to the newest schema.
+    Migrate,
+    /// Print the OpenAPI 3.1 document.
+    Openapi,
+    /// Print generated documentation.
+    Docs {
+        /// Which document.
+        #[arg(value_enum)]
+        which: Document,
+    },
+    /// Audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Say what is configured, what answers and what is missing; exit 1 on a fault.
+    Doctor,
+    /// Run the worker alone: queued mail, summaries.
+    Worker,
+}
+
+/// A generated document.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Document {
+    /// The permission matrix.
+    Permissions,
+    /// The problems.
+    Errors,
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check the chains in the database; exit 1 and the first broken event on a fault.
+    Verify {
+        /// Only this workspace.
+        #[arg(long, value_name = "SLUG")]
+        workspace: Option<String>,
+    },
+}
+
+/// On, off or by circumstances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl Switch {
+    pub(crate) fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// Every setting. Each is an environment variable, or the option of the same name.
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// Address to listen on; port 0 picks one.
+    #[arg(long, env = "SETTINGS_BIND", default_value = "127.0.0.1:8080", global = true)]
+    pub(crate) bind: SocketAddr,
+    /// Base of every link; the bound address where absent.
+    #[arg(long, env = "SETTINGS_PUBLIC_URL", value_parser = public_url, global = true)]
+    pub(crate) public_url: Option<Url>,
+    /// `sqlite://…` or `postgres://…`.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/settings.db", hide_env_values = true, value_parser = database_url, global = true)]
+    pub(crate) database_url: DatabaseUrl,
+    /// Migrate at start: `off` leaves a Postgres schema alone (SQLite is always migrated).
+    #[arg(long, env = "SETTINGS_MIGRATE", value_enum, default_value = "on", global = true)]
+    pub(crate) migrate: Switch,
+    /// Verified e-mails or token subjects that hold the System role, separated by commas.
+    #[arg(long, env = "SETTINGS_PLATFORM_ADMINS", value_delimiter = ',', hide_env_values = true, global = true)]
+    pub(crate) platform_admins: Vec<String>,
+    /// Make the workspace `acme` on an empty database and print a sign-in link. By default on where the database is new,
+    /// SQLite, and no OIDC issuer is set.
+    #[arg(long, env = "SETTINGS_DEMO", value_enum, global = true)]
+    pub(crate) demo: Option<Switch>,
+    /// OIDC issuer of bearer tokens (Auth0 or any other); http only for loopback.
+    #[arg(long, env = "AUTH0_ISSUER_BASE_URL", global = true)]
+    pub(crate) issuer: Option<String>,
+    /// Expected `aud` of bearer tokens.
+    #[arg(long, env = "AUTH0_AUDIENCE", default_value = "settings", global = true)]
+    pub(crate) audience: String,
+    /// Where the key-encryption key lives: `local`.
+    #[arg(long, env = "SETTINGS_KMS", default_value = "local", value_parser = kms, global = true)]
+    pub(crate) kms: Kms,
+    /// The local keyring file, mode 0600; made at first start.
+    #[arg(long, env = "SETTINGS_KEYRING", default_value = "data/keyring.json", global = true)]
+    pub(crate) keyring: PathBuf,
+    /// `mailbox` (kept locally, shown at /dev/mailbox on loopback), `smtp://…` or `smtps://…`.
+    #[arg(long, env = "SETTINGS_MAIL", default_value = "mailbox", hide_env_values = true, value_parser = mail, global = true)]
+    pub(crate) mail: Mail,
+    /// Sender of every mail.
+    #[arg(long, env = "SETTINGS_MAIL_FROM", default_value = "Settings <settings@example.invalid>", global = true)]
+    pub(crate) mail_from: String,
+    /// Folder of the local mailbox.
+    #[arg(long, env = "SETTINGS_MAILBOX", default_value = "data/mailbox", global = true)]
+    pub(crate) mailbox: PathBuf,
+    /// Lowest retention in days that any workspace may choose.
+    #[arg(long, env = "SETTINGS_COMPLIANCE_FLOOR_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), global = true)]
+    pub(crate) compliance_floor_days: i64,
+    /// Allowed values of defaultRegion, separated by commas; the first is the default.
+    #[arg(long, env = "SETTINGS_REGIONS", default_value = "eu-central-1,us-east-1", value_delimiter = ',', global = true)]
+    pub(crate) regions: Vec<Region>,
+    /// Limit requests per credential and per address.
+    #[arg(long, env = "SETTINGS_RATE_LIMIT", value_enum, default_value = "on", global = true)]
+    pub(crate) rate_limit: Switch,
+    /// Run the worker in this process.
+    #[arg(long, env = "SETTINGS_WORKER", value_enum, default_value = "on", global = true)]
+    pub(crate) worker: Switch,
+    /// What to log, such as `info` or `settings_api=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    pub(crate) log: String,
+}
+
+impl Config {
+    /// The platform's owners: e-mails, and subjects for what is no e-mail.
+    pub(crate) fn platform(&self) -> (Vec<Email>, Vec<String>) {
+        let named = self.platform_admins.iter().map(|s| s.trim()).filter(|s| !s.is_empty());
+        let (mut emails, mut subjects) = (Vec::new(), Vec::new());
+        for name in named {
+            match name.parse() {
+                Ok(email) => emails.push(email),
+                Err(_) => subjects.push(name.to_owned()),
+            }
+        }
+        (emails, subjects)
+    }
+}
+
+/// Which database. A password may stand in it, so it is never shown.
+#[derive(Clone)]
+pub(crate) enum DatabaseUrl {
+    Sqlite(String),
+    Postgres(String),
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+impl DatabaseUrl {
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "Postgres",
+        }
+    }
+}
+
+fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    if text.starts_with("sqlite:") {
+        Ok(DatabaseUrl::Sqlite(text.to_owned()))
+    } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        Ok(DatabaseUrl::Postgres(text.to_owned()))
+    } else {
+        Err("must start with sqlite:// or postgres://".to_owned())
+    }
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|e| format!("is no URL: {e}"))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if ["http", "https"].contains(&url.scheme()) && url.has_host() && plain { Ok(url) } else { Err("must be an http(s) URL without query, fragment or credentials".to_owned()) }
+}
+
+/// Where the key-encryption key lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kms {
+    Local,
+}
+
+fn kms(text: &str) -> Result<Kms, String> {
+    if text == "local" { Ok(Kms::Local) } else { Err("must be local: no other key service is supported by this version".to_owned()) }
+}
+
+/// How mail leaves. The URL may hold a password, so it is never shown.
+#[derive(Clone)]
+pub(crate) enum Mail {
+    Mailbox,
+    Smtp(SecretString),
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Mailbox) { "mailbox" } else { "smtp" })
+    }
+}
+
+fn mail(text: &str) -> Result<Mail, String> {
+    match text {
+        "mailbox" => Ok(Mail::Mailbox),
+        smtp if smtp.starts_with("smtp://") || smtp.starts_with("smtps://") => Ok(Mail::Smtp(smtp.to_owned().into())),
+        _ => Err("must be mailbox, smtp://… or smtps://…".to_owned()),
+    }
+}

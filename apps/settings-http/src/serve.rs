@@ -1,0 +1,140 @@
+//! `settings-http serve` and `worker`.
+use crate::{
+    background, compose,
+    config::{Config, DatabaseUrl, Switch},
+    database::Database,
+    failure::Failure,
+    listen, operations, pages,
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use secrecy::ExposeSecret as _;
+use settings_api::{Api, edge::edge, limits::Limits};
+use std::{io::Write as _, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Buckets of the request histogram, in seconds.
+const BUCKETS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Runs the service until a signal.
+pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
+    refuse_public_demo(config)?;
+    let listener = TcpListener::bind(config.bind).await.map_err(|e| Failure::service(format!("{} can't be listened on: {e}\nSet SETTINGS_BIND to another address.", config.bind)))?;
+    let address = listener.local_addr().map_err(|e| Failure::service(e.to_string()))?;
+    let public_url = config.public_url.as_ref().map_or_else(|| format!("http://{address}"), |u| u.as_str().trim_end_matches('/').to_owned());
+    let https = public_url.starts_with("https://");
+
+    let database = Database::connect(&config.database_url).await?;
+    prepare_schema(config, &database).await?;
+    let service = compose::service(config, &database, public_url).await?;
+    let first = seed(config, &service).await?;
+
+    let recorder = PrometheusBuilder::new().set_buckets(BUCKETS).map_err(|e| Failure::service(e.to_string()))?;
+    let metrics = recorder.install_recorder().map_err(|e| Failure::service(e.to_string()))?;
+    let limits = config.rate_limit.is_on().then(Limits::default);
+    let api = Arc::new(Api::new(service.app.clone(), limits));
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    background::start(&tasks, &stop, &api, &service, config.worker.is_on());
+
+    let shown = pages::Pages { app: service.app.clone(), mailbox: service.mailbox.clone().filter(|_| address.ip().is_loopback()), links: config.issuer.is_none() };
+    let router = settings_api::router(api).merge(pages::router(shown)).merge(operations::router(service.app.clone(), metrics));
+    let entropy = service.app.ports().entropy.clone();
+    let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
+
+    say(&format!("listening on http://{address}"));
+    if let Some(link) = first {
+        say(&format!("workspace acme is ready; sign in as its admin: {}", link.expose_secret()));
+    }
+    stop_on_signal(&stop)?;
+    listen::serve(listener, router, &stop).await;
+    finish(&tasks, &stop).await;
+    Ok(())
+}
+
+/// Runs the worker alone until a signal.
+pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
+    let public_url = config.public_url.as_ref().ok_or_else(|| Failure::configuration("the worker writes links into mails: set SETTINGS_PUBLIC_URL"))?;
+    let public_url = public_url.as_str().trim_end_matches('/').to_owned();
+    let database = Database::connect(&config.database_url).await?;
+    prepare_schema(config, &database).await?;
+    let service = compose::service(config, &database, public_url).await?;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    background::start_worker(&tasks, &stop, service.app, service.mailer);
+    say("working");
+    stop_on_signal(&stop)?;
+    stop.cancelled().await;
+    finish(&tasks, &stop).await;
+    Ok(())
+}
+
+async fn prepare_schema(config: &Config, database: &Database) -> Result<(), Failure> {
+    let may = config.migrate.is_on() || matches!(config.database_url, DatabaseUrl::Sqlite(_));
+    if may {
+        return database.migrate().await;
+    }
+    match database.pending_migrations().await? {
+        0 => Ok(()),
+        n => Err(Failure::service(format!("the schema is {n} migrations behind and SETTINGS_MIGRATE is off. Run `settings-http migrate`."))),
+    }
+}
+
+/// Whether the first start may make a workspace that needs no sign-in to be entered.
+fn wants_demo(config: &Config) -> bool {
+    match config.demo {
+        Some(switch) => switch == Switch::On,
+        None => matches!(config.database_url, DatabaseUrl::Sqlite(_)) && config.issuer.is_none(),
+    }
+}
+
+/// A way in that is printed on a terminal must not open a public address by accident.
+fn refuse_public_demo(config: &Config) -> Result<(), Failure> {
+    if config.demo.is_none() && wants_demo(config) && !config.bind.ip().is_loopback() {
+        return Err(Failure::unsafe_configuration(format!(
+            "{} is not a loopback address, and without an OIDC issuer the first start would make a demo workspace with a printed sign-in link. Set AUTH0_ISSUER_BASE_URL, or SETTINGS_DEMO to on or off to say that this is meant.",
+            config.bind
+        )));
+    }
+    Ok(())
+}
+
+/// On an empty database: the workspace `acme` and its admin's link.
+async fn seed(config: &Config, service: &compose::Service) -> Result<Option<secrecy::SecretString>, Failure> {
+    let empty = service.app.ports().store.is_empty().await.map_err(|e| Failure::service(e.to_string()))?;
+    if !wants_demo(config) || !empty {
+        return Ok(None);
+    }
+    let wrong = |_| Failure::service("the demo workspace could not be named");
+    let (slug, name, admin) = ("acme".parse().map_err(wrong)?, "Acme".parse().map_err(wrong)?, "admin@acme.example".parse().map_err(wrong)?);
+    service.app.seed(slug, name, admin).await.map(Some).map_err(|e| Failure::service(e.to_string()))
+}
+
+/// One line on stdout, at once: whoever started the process may be reading.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+fn stop_on_signal(stop: &CancellationToken) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::service(format!("signals can't be waited for: {e}"));
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Lets the tasks finish what they hold; what they can't is taken up again by another worker after its lease.
+async fn finish(tasks: &TaskTracker, stop: &CancellationToken) {
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(std::time::Duration::from_secs(1), tasks.wait()).await.is_err() {
+        tracing::warn!("background tasks did not finish in time");
+    }
+}

@@ -1,0 +1,140 @@
+//! Stored data of before: values computed by another implementation (golden.py). If one of these tests fails, links in
+//! people's mail, keys in their machines or chains in their databases stop working: make a new version instead.
+use secrecy::{ExposeSecret as _, SecretSlice};
+use settings_crypto::{AuditKeys, LocalKeyring, RootKey, Tokens, verify_public};
+use settings_domain::{
+    api_keys::ApiKey,
+    audit::{AuditRecord, Commitment, FieldChange, Opening, Risk, SealedEvent},
+    ids::{ApiKeyId, InvitationId, PersonId, SignInId, WorkspaceId},
+    micros,
+    policy::{Scope, ScopeSet},
+    ports::{
+        audit::{AuditSealer as _, Link, Salts},
+        keyring::Keyring as _,
+        tokens::TokenMint as _,
+    },
+    tokens::Digest,
+};
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+const ID: &str = "0192f0c1-2d3e-7a4b-8c5d-6e7f80910a1b";
+const WORKSPACE: &str = "0192f0c1-0000-7000-8000-000000000001";
+const PERSON: &str = "0192f0c1-0000-7000-8000-000000000002";
+
+fn root() -> RootKey {
+    RootKey::new(&SecretSlice::from((0..32).collect::<Vec<u8>>())).unwrap()
+}
+fn bytes(hex: &str) -> Vec<u8> {
+    hex::decode(hex).unwrap()
+}
+fn bytes32(hex: &str) -> [u8; 32] {
+    bytes(hex).try_into().unwrap()
+}
+
+#[test]
+fn tokens() {
+    let mint = Tokens::new(&root());
+    let (_, digest) = mint
+        .parse_api_key("wsk_02y8wgY8IeIwDiQv9C5Fk3_No287qEH4uQv9vBo5cxQTXAw02KFtzjuPbCrH1FrBEB_3y3dQN")
+        .filter(|(id, _)| id.to_string() == ID)
+        .unwrap();
+    assert_eq!(hex::encode(digest.as_bytes()), "865044798f8caed4e8e4ea3f77aabd7216bbe0727a78286ce8c606c71cc7469b");
+    let (_, digest) = mint
+        .parse_session("ses_02y8wgY8IeIwDiQv9C5Fk3_No287qEH4uQv9vBo5cxQTXAw02KFtzjuPbCrH1FrBEB_3Gj7hU")
+        .filter(|(id, _)| id.to_string() == ID)
+        .unwrap();
+    assert_eq!(hex::encode(digest.as_bytes()), "2dc2b2bab7985de4396a507a3171a9e7de3e7f3f53df91340b841f02eb5ad712");
+    let link = mint.invitation(ID.parse::<InvitationId>().unwrap(), 3);
+    assert_eq!(
+        (link.text.expose_secret(), hex::encode(link.digest.as_bytes()).as_str()),
+        (
+            "inv_02y8wgY8IeIwDiQv9C5Fk3_I3v3cNcCwveZ10zbAmEfDMpFJOiUczUffjYzERVMmbF_3gQqQq",
+            "a903efb489bb566d1311e4acaf4a351b3a56e931e9685101029106147bc9f8b0"
+        )
+    );
+    let link = mint.sign_in(ID.parse::<SignInId>().unwrap());
+    assert_eq!(
+        (link.text.expose_secret(), hex::encode(link.digest.as_bytes()).as_str()),
+        (
+            "sgn_02y8wgY8IeIwDiQv9C5Fk3_FI1iQZmmDgHGm6dvo5q422GHfvR0ye6nUS8BxGAZyqI_35kGms",
+            "fc34bd3413745826f63fa7f6943e2c0a60fd7e3d8f05363f62581088a29acf3e"
+        )
+    );
+}
+
+#[test]
+fn seals_of_api_keys() {
+    let mint = Tokens::new(&root());
+    let key = ApiKey {
+        id: ID.parse::<ApiKeyId>().unwrap(),
+        scopes: ScopeSet::EMPTY.with(Scope::RunsRead).with(Scope::SecretsRead),
+        ..crate::support::api_key(WORKSPACE.parse().unwrap(), 0)
+    };
+    let seal = |key: &ApiKey| hex::encode(mint.seal_api_key(key, &Digest::new([9; 32])).as_bytes());
+    assert_eq!(seal(&key), "e82beb487d5afc9fa22cf3d87717efba9365ddfa593c261a21cf8e6675cacfa3");
+    let expires = ApiKey { expires_at: micros::to_time(1_800_000_000_123_456), ..key };
+    assert_eq!(seal(&expires), "b025c1c16cb141ca9d72f675fa32dd3a0c5aa227395e6adbdff47ef42e3aa711");
+}
+
+#[test]
+fn cursors() {
+    let position = Tokens::new(&root()).open_cursor(b"context", "AQUFBQUFBQUFBQUFBZ23Pxh__P8xJve8JEynB9SE8cNWKHX3Lw");
+    assert_eq!(position.as_deref(), Some(b"position".as_slice()));
+}
+
+#[test]
+fn audit_events() {
+    let workspace: WorkspaceId = WORKSPACE.parse().unwrap();
+    let person: PersonId = PERSON.parse().unwrap();
+    let record = AuditRecord {
+        version: 1,
+        workspace,
+        seq: 7,
+        at: micros::to_time(1_800_000_000_123_456).unwrap(),
+        action: "api_key.created".to_owned(),
+        risk: Risk::Medium,
+        actor_kind: "member".to_owned(),
+        actor_key: None,
+        target_kind: "api_key".to_owned(),
+        target_id: Some(ID.parse().unwrap()),
+        changes: vec![FieldChange { field: "scopes".to_owned(), from: None, to: Some("runs:read".to_owned()) }],
+    };
+    let commitment = |field: &str, hash: &str| Commitment { field: field.to_owned(), hash: hash.to_owned() };
+    let opening = |field: &str, sealed| Opening { field: field.to_owned(), person, sealed: Some(bytes(sealed)) };
+    let event = SealedEvent {
+        record,
+        commitments: vec![
+            commitment("actor", "e298f69b6ee243dbdaa3e19394cbbb5886b2fd57fb534203f230753f9b18d871"),
+            commitment("name", "196d211576cafbd7e44f0d5926454462a3c18ff3a6dc6b9fc4ea366b00ea3d33"),
+        ],
+        openings: vec![
+            opening("actor", "01070707070707070707070707d2e64bb43eba001dd666ba05b945624701624f"),
+            opening("name", "01070707070707070707070707e9ede90f6416e53738a19c870100bbcd9b1c5ad9"),
+        ],
+        hash: bytes32("659f80ebe4a8c70630c5c691b987b44b7039041d56fdd0a8b17773dd89081f1c"),
+        mac: bytes32("6bb79dbfceda593f2a339497e4aeafa6a5b4f8d68f6cdef20d084b325779c698"),
+    };
+    let salt = "010606060606060606060606060703d5729b5190e5270b8dec0278656fa6330fcaebe8e0abd84f1043972846d133316cbd4479a316d04fe3f4ddb50aaa";
+    let salts = Salts::from([(person, bytes(salt))]);
+    let prev = Link { seq: 6, hash: [3; 32] };
+    let link = Link { seq: 7, hash: event.hash };
+    let keys = AuditKeys::new(&root());
+    assert_eq!(verify_public(&prev, &event.record, &event.commitments, &event.hash), Ok(link));
+    assert_eq!(keys.check(&prev, &event, &salts), Ok(link));
+    let values = event.openings.iter().map(|o| keys.open(workspace, 7, o, &salts).unwrap().unwrap());
+    assert_eq!(values.collect::<Vec<_>>(), ["ada", "Zoë"]);
+}
+
+#[tokio::test]
+async fn keyrings() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyring.json");
+    let key =
+        r#"{"id":"k1","created":"2026-01-31T00:00:00Z","material":"yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5uc="}"#;
+    fs::write(&path, format!(r#"{{"version":1,"active":"k1","keys":[{key}]}}"#)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let wrapped = "01026b310808080808080808080808085ca6fd95caaaa5a6a298cb678931b55f6aa70bf68be6cc1474689aed8a17b5d47d2b7756f70b2192627950901664e697";
+    let keyring = LocalKeyring::open(&path).unwrap();
+    let key = keyring.decrypt(&bytes(wrapped), &[("purpose", "service-root"), ("a", "1")]).await.unwrap();
+    assert_eq!(key.expose_secret(), (0..32).collect::<Vec<u8>>());
+}

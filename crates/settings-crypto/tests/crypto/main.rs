@@ -1,0 +1,11 @@
+//! The crate as its users see it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "test")]
+mod audit_attacks;
+mod audit_chain;
+mod cursors;
+mod golden;
+mod keyring;
+mod keyring_file;
+mod root;
+mod support;
+mod tokens;
