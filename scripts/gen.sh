@@ -33,7 +33,9 @@ generate() {
 }
 
 # One line per file:
-# generate docs/openapi.json settings-http openapi
+generate docs/openapi.json settings-http openapi
+generate docs/permissions.md settings-http docs permissions
+generate docs/errors.md settings-http docs errors
 
 if ((stale > 0)); then
     echo "$stale stale: run scripts/gen.sh and commit what it writes" >&2

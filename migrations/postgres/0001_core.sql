@@ -358,6 +358,8 @@ ALTER TABLE idempotency FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON idempotency
     USING (scope_id = (SELECT nullif(current_setting('settings.workspace', true), '')::uuid)
         OR scope_id = '00000000-0000-0000-0000-000000000000');
+CREATE POLICY directory ON idempotency
+    USING ((SELECT current_setting('settings.scope', true)) = 'directory');
 
 -- The epochs of some workspaces, in one statement and one round trip: the hot path of every call with an API key. The
 -- scope is the function's own and ends with it.
@@ -380,8 +382,8 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO settings_app', current_schema());
     GRANT SELECT, INSERT, UPDATE ON workspaces, users, persons, memberships, invitations, api_keys, api_key_uses,
-        member_activity, audit_heads, outbox TO settings_app;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON environments, idempotency, sign_in_links, sessions TO settings_app;
+        member_activity, audit_heads TO settings_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON environments, idempotency, outbox, sign_in_links, sessions TO settings_app;
     GRANT SELECT, INSERT ON audit_events, audit_openings, service_root_key TO settings_app;
     GRANT UPDATE (sealed) ON audit_openings TO settings_app;
     IF NOT pg_has_role(current_user, 'settings_app', 'MEMBER') OR

@@ -8,22 +8,29 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long the worker rests when nothing is due.
 const REST: Duration = Duration::from_millis(500);
+/// How often last-used times are written.
+const SIGHTINGS: Duration = Duration::from_secs(1);
+/// How often refused calls are summed up in the audit log.
+const DENIALS: Duration = Duration::from_secs(60);
 
 /// Starts the tasks of a serving process; they end when `stop` is cancelled.
 pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api>, service: &Service, worker: bool) {
     let (app, ending) = (service.app.clone(), stop.clone());
-    tasks.spawn(async move { every(Duration::from_secs(1), &ending, async || flush_activity(&app).await).await });
+    tasks.spawn(async move {
+        while rest(SIGHTINGS, &ending).await {
+            flush_activity(&app).await;
+        }
+        flush_activity(&app).await;
+    });
     let (app, api, ending) = (service.app.clone(), api.clone(), stop.clone());
     tasks.spawn(async move {
-        every(Duration::from_secs(60), &ending, async || {
+        while rest(DENIALS, &ending).await {
             app.flush_denials().await;
             if let Some(limits) = api.limits() {
                 limits.sweep();
             }
-        })
-        .await;
+        }
         app.flush_denials().await;
-        flush_activity(&app).await;
     });
     if worker {
         start_worker(tasks, stop, service.app.clone(), service.mailer.clone());
@@ -48,7 +55,7 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
                 Err(error) => tracing::debug!(%error, "the outbox could not be counted"),
             }
             if !busy {
-                tokio::select! { () = tokio::time::sleep(REST) => {}, () = stop.cancelled() => {} }
+                rest(REST, &stop).await;
             }
         }
     });
@@ -60,11 +67,7 @@ async fn flush_activity(app: &App) {
     }
 }
 
-async fn every(period: Duration, stop: &CancellationToken, mut run: impl AsyncFnMut()) {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        tokio::select! { _ = ticks.tick() => run().await, () = stop.cancelled() => return }
-    }
+/// Waits; false when it is time to stop.
+async fn rest(period: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! { () = tokio::time::sleep(period) => true, () = stop.cancelled() => false }
 }

@@ -24,7 +24,8 @@ pub(crate) struct Service {
 /// Opens everything that the use cases need. `public_url` has no trailing slash.
 pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
     let Kms::Local = config.kms;
-    let keyring = LocalKeyring::open_or_create(&config.keyring).map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
+    let keyring = LocalKeyring::open_or_create(&config.keyring)
+        .map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
     let root = load_root(&keyring, database.root_keys()).await.map_err(|e| Failure::service(e.to_string()))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
@@ -55,13 +56,17 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
 
 fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {
     let Some(issuer) = config.issuer.clone().filter(|i| !i.is_empty()) else { return Ok(None) };
-    let wrong = |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
+    let wrong =
+        |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
     let oidc = settings_oidc::OidcConfig { issuer, audience: config.audience.clone() };
     let http = settings_oidc::http_client().map_err(wrong)?;
     Ok(Some(Arc::new(settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?)))
 }
 
-async fn mail(config: &Config, clock: settings_notify::Clock) -> Result<(Arc<dyn Mailer>, Option<LocalMailbox>), Failure> {
+async fn mail(
+    config: &Config,
+    clock: settings_notify::Clock,
+) -> Result<(Arc<dyn Mailer>, Option<LocalMailbox>), Failure> {
     match &config.mail {
         Mail::Mailbox => {
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAILBOX: {e}"));

@@ -8,7 +8,9 @@ use url::Url;
 /// The settings service.
 #[derive(Debug, Parser)]
 #[command(name = "settings-http", version, about = "Where a workspace keeps who it is, who may do what, its keys and its audit trail.", long_about = None)]
-#[command(after_help = "Exit codes: 0 done, 1 a fault was found or the service failed, 2 bad usage or configuration, 78 unsafe configuration.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a fault was found or the service failed, 2 bad usage or configuration, 78 unsafe configuration."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -122,7 +124,13 @@ pub(crate) struct Config {
     #[arg(long, env = "SETTINGS_COMPLIANCE_FLOOR_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), global = true)]
     pub(crate) compliance_floor_days: i64,
     /// Allowed values of defaultRegion, separated by commas; the first is the default.
-    #[arg(long, env = "SETTINGS_REGIONS", default_value = "eu-central-1,us-east-1", value_delimiter = ',', global = true)]
+    #[arg(
+        long,
+        env = "SETTINGS_REGIONS",
+        default_value = "eu-central-1,us-east-1",
+        value_delimiter = ',',
+        global = true
+    )]
     pub(crate) regions: Vec<Region>,
     /// Limit requests per credential and per address.
     #[arg(long, env = "SETTINGS_RATE_LIMIT", value_enum, default_value = "on", global = true)]
@@ -184,8 +192,13 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
 
 fn public_url(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|e| format!("is no URL: {e}"))?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    if ["http", "https"].contains(&url.scheme()) && url.has_host() && plain { Ok(url) } else { Err("must be an http(s) URL without query, fragment or credentials".to_owned()) }
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if ["http", "https"].contains(&url.scheme()) && url.has_host() && plain {
+        Ok(url)
+    } else {
+        Err("must be an http(s) URL without query, fragment or credentials".to_owned())
+    }
 }
 
 /// Where the key-encryption key lives.
@@ -195,7 +208,11 @@ pub(crate) enum Kms {
 }
 
 fn kms(text: &str) -> Result<Kms, String> {
-    if text == "local" { Ok(Kms::Local) } else { Err("must be local: no other key service is supported by this version".to_owned()) }
+    if text == "local" {
+        Ok(Kms::Local)
+    } else {
+        Err("must be local: no other key service is supported by this version".to_owned())
+    }
 }
 
 /// How mail leaves. The URL may hold a password, so it is never shown.

@@ -12,14 +12,23 @@ pub(crate) enum Database {
 
 impl Database {
     pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let failed = |e: &dyn std::fmt::Display| Failure::service(format!("the database could not be opened: {e}\nCheck DATABASE_URL and that the database is running and reachable."));
+        let failed = |e: &dyn std::fmt::Display| {
+            Failure::service(format!(
+                "the database could not be opened: {e}\nCheck DATABASE_URL and that the database is running and reachable."
+            ))
+        };
         match url {
-            DatabaseUrl::Sqlite(url) => settings_sqlite::Database::connect(url).await.map(Self::Sqlite).map_err(|e| failed(&e)),
-            DatabaseUrl::Postgres(url) => settings_postgres::Database::connect(url).await.map(Self::Postgres).map_err(|e| failed(&e)),
+            DatabaseUrl::Sqlite(url) => {
+                settings_sqlite::Database::connect(url).await.map(Self::Sqlite).map_err(|e| failed(&e))
+            }
+            DatabaseUrl::Postgres(url) => {
+                settings_postgres::Database::connect(url).await.map(Self::Postgres).map_err(|e| failed(&e))
+            }
         }
     }
     pub(crate) async fn migrate(&self) -> Result<(), Failure> {
-        let failed = |e: &dyn std::fmt::Display| Failure::service(format!("the schema could not be brought up to date: {e}"));
+        let failed =
+            |e: &dyn std::fmt::Display| Failure::service(format!("the schema could not be brought up to date: {e}"));
         match self {
             Self::Sqlite(d) => d.migrate().await.map_err(|e| failed(&e)),
             Self::Postgres(d) => d.migrate().await.map_err(|e| failed(&e)),
@@ -28,8 +37,8 @@ impl Database {
     pub(crate) async fn pending_migrations(&self) -> Result<usize, Failure> {
         let failed = |e: &dyn std::fmt::Display| Failure::service(format!("the schema could not be read: {e}"));
         match self {
-            Self::Sqlite(d) => d.pending_migrations().await.map_err(|e| failed(&e)),
-            Self::Postgres(d) => d.pending_migrations().await.map_err(|e| failed(&e)),
+            Self::Sqlite(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),
+            Self::Postgres(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),
         }
     }
     pub(crate) fn root_keys(&self) -> &dyn RootKeyStore {

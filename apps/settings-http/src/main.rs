@@ -26,7 +26,10 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<(), Failure> {
     log(&cli.config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::service(e.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::service(e.to_string()))?;
     runtime.block_on(async {
         match cli.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(&cli.config).await,
@@ -37,7 +40,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
                 commands::docs(which);
                 Ok(())
             }
-            Command::Audit(AuditCommand::Verify { workspace }) => commands::verify(&cli.config, workspace.as_deref()).await,
+            Command::Audit(AuditCommand::Verify { workspace }) => {
+                commands::verify(&cli.config, workspace.as_deref()).await
+            }
             Command::Doctor => commands::doctor(&cli.config).await,
         }
     })
@@ -47,7 +52,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
 fn log(filter: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|e| Failure::configuration(format!("RUST_LOG: {e}")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() { lines.compact().init() } else { lines.json().flatten_event(true).init() }
+    if std::io::stderr().is_terminal() {
+        lines.compact().init()
+    } else {
+        lines.json().flatten_event(true).init()
+    }
     // A panic's message can hold anything: only its place is logged.
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |l| format!("{}:{}", l.file(), l.line()));

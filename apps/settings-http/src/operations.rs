@@ -19,7 +19,12 @@ pub(crate) fn router(app: Arc<App>, metrics: PrometheusHandle) -> Router {
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
         .with_state(app)
-        .route("/metrics", get(move || async move { ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], metrics.render()) }))
+        .route(
+            "/metrics",
+            get(move || async move {
+                ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], metrics.render())
+            }),
+        )
 }
 
 /// The keys were read at start, and without them the process would not run: what can go away is the database.

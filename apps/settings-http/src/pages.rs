@@ -34,7 +34,8 @@ pub(crate) struct Pages {
 pub(crate) fn router(pages: Pages) -> Router {
     let mut router = Router::new().route("/invitations/{token}", get(invitation).post(join));
     if pages.links {
-        router = router.route("/sign-in", get(sign_in).post(send_link)).route("/sign-in/{token}", get(link).post(redeem));
+        router =
+            router.route("/sign-in", get(sign_in).post(send_link)).route("/sign-in/{token}", get(link).post(redeem));
     }
     if pages.mailbox.is_some() {
         router = router.route("/dev/mailbox", get(mailbox));
@@ -51,38 +52,66 @@ fn failed(request: &str, problem: Problem) -> Response {
 }
 
 async fn sign_in() -> Response {
-    page("Sign in", &html! {
-        h1 { "Sign in" }
-        form method="post" action="/sign-in" {
-            p { label for="email" { "E-mail" } " " input id="email" name="email" type="email" autocomplete="email" required; }
-            p { button { "Send me a link" } }
-        }
-    })
+    page(
+        "Sign in",
+        &html! {
+            h1 { "Sign in" }
+            form method="post" action="/sign-in" {
+                p { label for="email" { "E-mail" } " " input id="email" name="email" type="email" autocomplete="email" required; }
+                p { button { "Send me a link" } }
+            }
+        },
+    )
 }
 
 /// One answer for known and unknown addresses.
-async fn send_link(State(pages): State<Pages>, axum::Extension(RequestId(request)): axum::Extension<RequestId>, Form(form): Form<HashMap<String, String>>) -> Response {
+async fn send_link(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
     let Ok(email) = form.get("email").map(String::as_str).unwrap_or_default().parse::<Email>() else {
-        return (StatusCode::UNPROCESSABLE_ENTITY, page("Sign in", &html! { h1 { "Sign in" } p { "That is no e-mail address. " a href="/sign-in" { "Try again" } } })).into_response();
+        return (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            page(
+                "Sign in",
+                &html! { h1 { "Sign in" } p { "That is no e-mail address. " a href="/sign-in" { "Try again" } } },
+            ),
+        )
+            .into_response();
     };
     match pages.app.send_sign_in_link(email).await {
-        Ok(()) => page("Check your mail", &html! { h1 { "Check your mail" } p { "If the address is right, a link is on its way. It works once and for 15 minutes." } }),
+        Ok(()) => page(
+            "Check your mail",
+            &html! { h1 { "Check your mail" } p { "If the address is right, a link is on its way. It works once and for 15 minutes." } },
+        ),
         Err(e) => failed(&request, e.into()),
     }
 }
 
 async fn link() -> Response {
-    page("Sign in", &html! {
-        h1 { "Sign in" }
-        p { "This link works once." }
-        form method="post" { button { "Sign in" } }
-    })
+    page(
+        "Sign in",
+        &html! {
+            h1 { "Sign in" }
+            p { "This link works once." }
+            form method="post" { button { "Sign in" } }
+        },
+    )
 }
 
-async fn redeem(State(pages): State<Pages>, axum::Extension(RequestId(request)): axum::Extension<RequestId>, headers: HeaderMap, Path(token): Path<String>) -> Response {
+async fn redeem(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response {
     match pages.app.redeem_sign_in(&token).await {
         Ok(Some(signed_in)) => signed_in_page(&headers, &signed_in, &html! {}),
-        Ok(None) if wants_json(&headers) => failed(&request, Problem::new("not-found", "This link is unknown, was used or is too old. Ask for a new one at /sign-in.")),
+        Ok(None) if wants_json(&headers) => failed(
+            &request,
+            Problem::new("not-found", "This link is unknown, was used or is too old. Ask for a new one at /sign-in."),
+        ),
         Ok(None) => {
             let body = html! { h1 { "This link does not work" } p { "It is unknown, was used or is too old. " a href="/sign-in" { "Ask for a new one" } } };
             (StatusCode::NOT_FOUND, page("This link does not work", &body)).into_response()
@@ -99,17 +128,26 @@ fn signed_in_page(headers: &HeaderMap, signed_in: &SignedIn, more: &Markup) -> R
         let body = json!({"token": token, "tokenType": "Bearer", "expiresAt": until});
         return ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
     }
-    page("You are signed in", &html! {
-        h1 { "You are signed in" }
-        (more)
-        p { "Your bearer token, until " time datetime=(until) { (until) } ". It is shown this once:" }
-        p { textarea rows="3" cols="80" readonly aria-label="Bearer token" { (token) } }
-        p { "Use it with curl: " code { "curl -H \"Authorization: Bearer $TOKEN\" …/workspace" } }
-    })
+    page(
+        "You are signed in",
+        &html! {
+            h1 { "You are signed in" }
+            (more)
+            p { "Your bearer token, until " time datetime=(until) { (until) } ". It is shown this once:" }
+            p { textarea rows="3" cols="80" readonly aria-label="Bearer token" { (token) } }
+            p { "Use it with curl: " code { "curl -H \"Authorization: Bearer $TOKEN\" …/workspace" } }
+        },
+    )
 }
 
-async fn invitation(State(pages): State<Pages>, axum::Extension(RequestId(request)): axum::Extension<RequestId>, Path(token): Path<String>) -> Response {
-    let gone = |why: &str| (StatusCode::NOT_FOUND, page("Invitation", &html! { h1 { "This invitation does not work" } p { (why) " Ask the person who invited you for a new one." } })).into_response();
+async fn invitation(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    Path(token): Path<String>,
+) -> Response {
+    let gone = |why: &str| {
+        (StatusCode::NOT_FOUND, page("Invitation", &html! { h1 { "This invitation does not work" } p { (why) " Ask the person who invited you for a new one." } })).into_response()
+    };
     let found = match pages.app.look_at_invitation(&token).await {
         Ok(found) => found,
         Err(e) => return failed(&request, e.into()),
@@ -130,7 +168,12 @@ async fn invitation(State(pages): State<Pages>, axum::Extension(RequestId(reques
     }
 }
 
-async fn join(State(pages): State<Pages>, axum::Extension(RequestId(request)): axum::Extension<RequestId>, headers: HeaderMap, Path(token): Path<String>) -> Response {
+async fn join(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response {
     if !pages.links {
         return failed(&request, Problem::unauthenticated());
     }
@@ -149,7 +192,12 @@ async fn join(State(pages): State<Pages>, axum::Extension(RequestId(request)): a
 }
 
 /// The local mailbox. Whoever is not on this machine gets the answer of a path that is not there.
-async fn mailbox(State(pages): State<Pages>, axum::Extension(RequestId(request)): axum::Extension<RequestId>, axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>, headers: HeaderMap) -> Response {
+async fn mailbox(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Response {
     let Some(mailbox) = pages.mailbox.filter(|_| address.to_canonical().is_loopback()) else {
         return failed(&request, Problem::plain("not-found"));
     };
@@ -163,17 +211,20 @@ async fn mailbox(State(pages): State<Pages>, axum::Extension(RequestId(request))
     if wants_json(&headers) {
         return ([(header::CACHE_CONTROL, "no-store")], Json(json!({"items": mails}))).into_response();
     }
-    page("Mailbox", &html! {
-        h1 { "Mailbox" }
-        p { "Mail that this service would have sent. Shown on this machine only." }
-        @if mails.is_empty() { p { "No mail yet." } }
-        @for mail in &mails {
-            article {
-                h2 { (mail.subject) }
-                p { "To " code { (mail.to.as_str()) } }
-                pre { (mail.text) }
-                @if let Some(link) = &mail.link { p { a href=(link) { "Open the link" } } }
+    page(
+        "Mailbox",
+        &html! {
+            h1 { "Mailbox" }
+            p { "Mail that this service would have sent. Shown on this machine only." }
+            @if mails.is_empty() { p { "No mail yet." } }
+            @for mail in &mails {
+                article {
+                    h2 { (mail.subject) }
+                    p { "To " code { (mail.to.as_str()) } }
+                    pre { (mail.text) }
+                    @if let Some(link) = &mail.link { p { a href=(link) { "Open the link" } } }
+                }
             }
-        }
-    })
+        },
+    )
 }

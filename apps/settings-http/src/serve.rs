@@ -22,9 +22,14 @@ const BUCKETS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1
 /// Runs the service until a signal.
 pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     refuse_public_demo(config)?;
-    let listener = TcpListener::bind(config.bind).await.map_err(|e| Failure::service(format!("{} can't be listened on: {e}\nSet SETTINGS_BIND to another address.", config.bind)))?;
+    let listener = TcpListener::bind(config.bind).await.map_err(|e| {
+        Failure::service(format!("{} can't be listened on: {e}\nSet SETTINGS_BIND to another address.", config.bind))
+    })?;
     let address = listener.local_addr().map_err(|e| Failure::service(e.to_string()))?;
-    let public_url = config.public_url.as_ref().map_or_else(|| format!("http://{address}"), |u| u.as_str().trim_end_matches('/').to_owned());
+    let public_url = config
+        .public_url
+        .as_ref()
+        .map_or_else(|| format!("http://{address}"), |u| u.as_str().trim_end_matches('/').to_owned());
     let https = public_url.starts_with("https://");
 
     let database = Database::connect(&config.database_url).await?;
@@ -39,8 +44,13 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     background::start(&tasks, &stop, &api, &service, config.worker.is_on());
 
-    let shown = pages::Pages { app: service.app.clone(), mailbox: service.mailbox.clone().filter(|_| address.ip().is_loopback()), links: config.issuer.is_none() };
-    let router = settings_api::router(api).merge(pages::router(shown)).merge(operations::router(service.app.clone(), metrics));
+    let shown = pages::Pages {
+        app: service.app.clone(),
+        mailbox: service.mailbox.clone().filter(|_| address.ip().is_loopback()),
+        links: config.issuer.is_none(),
+    };
+    let router =
+        settings_api::router(api).merge(pages::router(shown)).merge(operations::router(service.app.clone(), metrics));
     let entropy = service.app.ports().entropy.clone();
     let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
 
@@ -56,7 +66,10 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
 
 /// Runs the worker alone until a signal.
 pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
-    let public_url = config.public_url.as_ref().ok_or_else(|| Failure::configuration("the worker writes links into mails: set SETTINGS_PUBLIC_URL"))?;
+    let public_url = config
+        .public_url
+        .as_ref()
+        .ok_or_else(|| Failure::configuration("the worker writes links into mails: set SETTINGS_PUBLIC_URL"))?;
     let public_url = public_url.as_str().trim_end_matches('/').to_owned();
     let database = Database::connect(&config.database_url).await?;
     prepare_schema(config, &database).await?;
@@ -77,7 +90,9 @@ async fn prepare_schema(config: &Config, database: &Database) -> Result<(), Fail
     }
     match database.pending_migrations().await? {
         0 => Ok(()),
-        n => Err(Failure::service(format!("the schema is {n} migrations behind and SETTINGS_MIGRATE is off. Run `settings-http migrate`."))),
+        n => Err(Failure::service(format!(
+            "the schema is {n} migrations behind and SETTINGS_MIGRATE is off. Run `settings-http migrate`."
+        ))),
     }
 }
 
@@ -107,7 +122,8 @@ async fn seed(config: &Config, service: &compose::Service) -> Result<Option<secr
         return Ok(None);
     }
     let wrong = |_| Failure::service("the demo workspace could not be named");
-    let (slug, name, admin) = ("acme".parse().map_err(wrong)?, "Acme".parse().map_err(wrong)?, "admin@acme.example".parse().map_err(wrong)?);
+    let (slug, name, admin) =
+        ("acme".parse().map_err(wrong)?, "Acme".parse().map_err(wrong)?, "admin@acme.example".parse().map_err(wrong)?);
     service.app.seed(slug, name, admin).await.map(Some).map_err(|e| Failure::service(e.to_string()))
 }
 
@@ -120,7 +136,8 @@ fn say(line: &str) {
 
 fn stop_on_signal(stop: &CancellationToken) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::service(format!("signals can't be waited for: {e}"));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     let stop = stop.clone();
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

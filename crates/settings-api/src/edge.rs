@@ -1,7 +1,7 @@
 //! What every answer has, whatever route made it: a request id, security headers, a metric, and a problem instead of a
 //! panic.
 use crate::{
-    dispatch::{ClientAddress, RequestId},
+    dispatch::RequestId,
     problem::Problem,
 };
 use axum::{
@@ -10,10 +10,15 @@ use axum::{
     middleware::{Next, from_fn},
     response::Response,
 };
-use http::{HeaderName, HeaderValue, header};
-use std::{sync::Arc, time::Instant};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// All headers together, in bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+/// Path and query, in bytes.
+const MAX_ADDRESS: usize = 8 * 1024;
 
 /// Makes a request id.
 pub type MakeId = Arc<dyn Fn() -> String + Send + Sync>;
@@ -31,17 +36,15 @@ async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool)
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     // The template, never the path: a path can hold a token, and a label per id would never end.
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
-    let _address = request.extensions().get::<ClientAddress>().copied();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let started = Instant::now();
-    // A task of its own turns a panic into an error, and lets a started answer run to its end.
-    let mut response = match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        Err(error) => {
-            tracing::error!(request = id, route, panic = error.is_panic(), "a handler did not finish");
+    let mut response = match transport(&request) {
+        Err(problem) => problem.respond(&id),
+        // A panic is an error of ours, not the end of the connection. The transaction it cut off has rolled back.
+        Ok(()) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(request = id, route, "a handler panicked");
             Problem::plain("internal").respond(&id)
-        }
+        }),
     };
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
@@ -49,20 +52,36 @@ async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool)
     metrics::counter!("settings_http_requests_total", &labels).increment(1);
     metrics::histogram!("settings_http_request_seconds", &labels).record(seconds);
     tracing::info!(request = id, %method, route, status, ms = seconds * 1000.0, "request");
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    finish(response.headers_mut(), &id, https);
+    response
+}
+
+fn finish(headers: &mut HeaderMap, id: &str, https: bool) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     if https {
-        headers
-            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
-    response
+}
+
+/// The first limits of all: size and number of headers, length of the address, a host.
+fn transport(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let size: usize = headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
+    if size > MAX_HEADERS || headers.len() > 100 {
+        return Err(Problem::plain("headers-too-large"));
+    }
+    if request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_ADDRESS) {
+        return Err(Problem::plain("uri-too-long"));
+    }
+    if request.version() == Version::HTTP_11 && !headers.contains_key(header::HOST) {
+        return Err(Problem::new("malformed-request", "The request names no Host."));
+    }
+    Ok(())
 }
 
 /// The caller's own id, where it is one that can be logged and kept: 1 to 128 harmless characters, sent once.

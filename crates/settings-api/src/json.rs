@@ -125,12 +125,11 @@ impl Fields {
     }
     /// A text that may be absent, parsed; null is a fault.
     pub(crate) fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
-        match self.map.remove(name)? {
-            Value::String(s) => self.parse(name, &s),
-            _ => {
-                self.fault(name, "must be a string");
-                None
-            }
+        if let Value::String(s) = self.map.remove(name)? {
+            self.parse(name, &s)
+        } else {
+            self.fault(name, "must be a string");
+            None
         }
     }
     /// A text that may be absent or null.

@@ -28,7 +28,7 @@ use axum::{
     Router,
     extract::{Path, Request},
     response::{IntoResponse as _, Response},
-    routing::{MethodFilter, MethodRouter, get, on},
+    routing::{MethodFilter, MethodRouter, get},
 };
 use http::{HeaderValue, header};
 use settings_app::App;
@@ -143,7 +143,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let document: Arc<str> = openapi::document(&operations).to_string().into();
     let listed = operations.clone();
     router
-        .route("/openapi.json", on(MethodFilter::GET, move || json(document.clone())))
+        .route("/openapi.json", get(move || async move { json(&document) }))
         .route("/docs", get(move || async move { pages::docs(&listed) }))
         .route("/problems", get(|| async { pages::problems() }))
         .route("/problems/{slug}", get(|Path(slug): Path<String>| async move { pages::problem(&slug, "") }))
@@ -153,6 +153,6 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(move |request: Request| dispatch::unknown(api.clone(), request))
 }
 
-async fn json(document: Arc<str>) -> Response {
+fn json(document: &str) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document.to_string()).into_response()
 }

@@ -60,6 +60,7 @@ problems! {
     "invitation-expired" 410 "Invitation expired", "Invitations work for 7 days. Ask for a new one.";
     "precondition-failed" 412 "Changed meanwhile", "Somebody changed it since you read it. Read it again, then repeat your change with the new ETag.";
     "payload-too-large" 413 "Body too large", "A body may have 256 KiB at most.";
+    "uri-too-long" 414 "Address too long", "Path and query may have 8 KiB at most.";
     "unsupported-media-type" 415 "Unsupported media type", "Send the body as application/json in UTF-8, not encoded otherwise.";
     "validation-failed" 422 "Validation failed", "The body could be read but breaks rules. `errors` lists every one with a pointer to its field.";
     "slug-immutable" 422 "The slug can't change", "The slug is part of API paths and links. Send the present one or leave it out.";

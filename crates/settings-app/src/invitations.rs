@@ -2,18 +2,20 @@
 use crate::{
     App,
     failure::{Failure, replayed},
+    sign_in::SignedIn,
 };
 use serde::{Deserialize, Serialize};
 use settings_domain::{
     change::Committed,
     ids::{DeliveryId, InvitationId, PersonId},
     invitations::NewInvitation,
-    invitations::{AcceptError, Invitation, InviteError, Invitee, PendingInvitationError},
+    impact::Guard,
+    invitations::{AcceptError, Invitation, InvitationState, InviteError, Invitee, PendingInvitationError},
     members::Member,
     policy::{Actor, Permit, Role, actions, permit},
     ports::{
         StoreError,
-        store::{Entry, Selector},
+        store::{CallerId, Entry, Selector},
     },
     text::{Email, Slug},
     transaction::{Call, Caller, Transaction},
@@ -118,6 +120,26 @@ impl App {
         Ok(tx.commit(change.map(|member| Joined { member, slug })).await?)
     }
 
+    /// Joins and signs in by the link of an invitation alone, where people sign in by e-mail links: whoever opens it has
+    /// proven to read that address's mail, which is all that a sign-in link proves. `None` for an unknown link.
+    pub async fn join_by_link(&self, token: &str, request: String) -> Result<Option<(Joined, SignedIn)>, Failure<AcceptError>> {
+        let Some((id, digest)) = self.ports.mint.parse_invitation(token) else { return Ok(None) };
+        let (mut reads, entry) = self.ports.store.snapshot(CallerId::Service, &Selector::Invitation(id)).await?;
+        if !matches!(entry, Entry::Found(standing) if standing.exists) {
+            return Ok(None);
+        }
+        let Some(invitation) = reads.invitation(id).await?.map(|v| v.invitation) else { return Ok(None) };
+        drop(reads);
+        if invitation.token != digest || invitation.state != InvitationState::Pending {
+            return Ok(None);
+        }
+        let user = self.account_of(&invitation.email).await?;
+        let caller = Caller::User { id: user.id, verified_email: Some(invitation.email.clone()), platform: false };
+        let call = Call { caller, request, idempotent: None, guard: Guard::default() };
+        let joined = self.accept_invitation(&call, token).await?.into_value();
+        Ok(self.sign_in_as(invitation.email).await?.map(|signed_in| (joined, signed_in)))
+    }
+
     /// What the page behind an invitation's link shows, and changes nothing: mail scanners open links.
     pub async fn look_at_invitation(&self, token: &str) -> Result<Option<LookedAt>, StoreError> {
         let Some((id, digest)) = self.ports.mint.parse_invitation(token) else { return Ok(None) };
@@ -153,5 +175,5 @@ pub struct LookedAt {
     /// Who invites.
     pub inviter: Option<String>,
     /// Whether it still waits.
-    pub state: settings_domain::invitations::InvitationState,
+    pub state: InvitationState,
 }

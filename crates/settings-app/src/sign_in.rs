@@ -53,6 +53,27 @@ impl App {
         Ok(session.map(|session| SignedIn { session, token: minted.text }))
     }
 
+    /// The account of an address whose mail its owner has just been seen to read.
+    pub(crate) async fn account_of(&self, email: &Email) -> Result<User, StoreError> {
+        let profile = Profile {
+            issuer: EMAIL_ISSUER.to_owned(),
+            subject: email.key().as_str().to_owned(),
+            email: Some(email.clone()),
+            email_verified: true,
+            name: None,
+            picture: None,
+        };
+        self.ports.store.sync(UserId::from_uuid(self.ports.entropy.uuid()), &profile).await
+    }
+
+    /// Signs the owner of an address in without sending a link first.
+    pub(crate) async fn sign_in_as(&self, email: Email) -> Result<Option<SignedIn>, StoreError> {
+        let id = SignInId::from_uuid(self.ports.entropy.uuid());
+        let minted = self.ports.mint.sign_in(id);
+        self.ports.store.keep_sign_in(&SignInLink { id, token: minted.digest, email, delivery: None, lifetime: LINK_LIFETIME }).await?;
+        self.redeem_sign_in(minted.text.expose_secret()).await
+    }
+
     /// Ends the session of a bearer token. Anything else is ignored.
     pub async fn end_session(&self, token: &str) -> Result<(), StoreError> {
         match self.ports.mint.parse_session(token) {
@@ -65,15 +86,7 @@ impl App {
 
     /// Makes the workspace of a new installation with its admin, and the admin's link (running: first start).
     pub async fn seed(&self, slug: Slug, name: DisplayName, admin: Email) -> Result<SecretString, SeedError> {
-        let profile = Profile {
-            issuer: EMAIL_ISSUER.to_owned(),
-            subject: admin.key().as_str().to_owned(),
-            email: Some(admin.clone()),
-            email_verified: true,
-            name: None,
-            picture: None,
-        };
-        let User { id, .. } = self.ports.store.sync(UserId::from_uuid(self.ports.entropy.uuid()), &profile).await?;
+        let User { id, .. } = self.account_of(&admin).await?;
         // The operator who starts the service on an empty database acts for the platform, once.
         let caller = Caller::User { id, verified_email: Some(admin.clone()), platform: true };
         let permit = self.may_found(&caller).map_err(|_| SeedError::Refused)?;

@@ -1,7 +1,6 @@
 //! When keys and members were last seen: upserts that only ever move forward.
 use crate::{
     db::{SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::ports::{StoreError, directory::Sightings};
 

@@ -1,7 +1,6 @@
 //! API keys: rows, statements, writes.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     api_keys::{ApiKey, ApiKeyRecord, ApiKeyView, ApiKeyWrite, Creator},
@@ -14,17 +13,6 @@ use settings_domain::{
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// The columns of [`read_record`], from a table called `k`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! key_columns {
-    () => {
-        "k.workspace_id AS k_workspace_id, k.id AS k_id, k.name AS k_name, k.prefix AS k_prefix, k.last4 AS k_last4, \
-         k.scopes AS k_scopes, k.digest AS k_digest, k.seal AS k_seal, k.created_by AS k_created_by, \
-         k.created_at AS k_created_at, k.expires_at AS k_expires_at, k.revoked_at AS k_revoked_at"
-    };
-}
 
 macro_rules! views {
     ($rest:literal) => {

@@ -61,7 +61,7 @@ pub trait Runs: Database {
     ) -> Fut<'c, Vec<Self::Row>>;
 }
 
-impl<D: Database> Runs for D
+impl<D: Database + sqlx::database::HasStatementCache> Runs for D
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
     D::Arguments: IntoArguments<D>,

@@ -1,7 +1,6 @@
 //! Environments: rows, statements, writes.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     change::Write,

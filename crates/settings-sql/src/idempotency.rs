@@ -1,7 +1,6 @@
 //! Kept outcomes of calls that may be retried.
 use crate::{
     db::{SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     change::StoredOutcome,
@@ -17,6 +16,8 @@ statements! {
         WHERE scope_id = $1 AND principal = $2 AND operation = $3 AND key = $4 AND created_at > $5";
     /// Forgets what is older than a day.
     FORGET = "DELETE FROM idempotency WHERE scope_id = $1 AND created_at <= $2";
+    /// The same for every scope.
+    FORGET_ALL = "DELETE FROM idempotency WHERE created_at <= $1";
     /// Keeps an outcome.
     INSERT = "INSERT INTO idempotency (scope_id, principal, operation, key, fingerprint, outcome, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -53,4 +54,9 @@ pub async fn keep<D: SqlDb>(
     tx.run(Stmt::new(FORGET).bind(scope).time(at - KEPT)).await?;
     let stmt = about(INSERT, scope, &outcome.call).bytes(&outcome.call.fingerprint).text(&outcome.value).time(at);
     tx.run_one(stmt).await
+}
+
+/// Forgets outcomes of every scope that are older than a day. The transaction must be in the directory's scope.
+pub async fn forget_all<D: SqlDb>(tx: &mut Tx<D>, at: OffsetDateTime) -> Result<u64, StoreError> {
+    tx.run(Stmt::new(FORGET_ALL).time(at - KEPT)).await
 }

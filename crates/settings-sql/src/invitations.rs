@@ -1,7 +1,6 @@
 //! Invitations: rows, statements, writes.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     ids::{InvitationId, PersonId, UserId, WorkspaceId},

@@ -1,1 +1,34 @@
 //! The store, once, generic over the SQL driver.
+//!
+//! An engine crate brings an [`engine::Engine`]: how to connect, how to open a transaction, how to name a tenant in it,
+//! and the few statements that it says in its own way. Everything else is here, one file per feature: statements as named
+//! constants, how their rows are read, what they write. [`store::Database`] is an open database; with the service's
+//! sealer it becomes a [`store::SqlStore`], which implements the domain's ports.
+//!
+//! Rules are the domain's. What stands here twice, as a constraint, is the last wall and not the first.
+#[macro_use]
+mod statements;
+pub mod accounts;
+pub mod activity;
+pub mod api_keys;
+pub mod audit;
+pub mod db;
+pub mod directory;
+pub mod engine;
+pub mod environments;
+pub mod error;
+mod group_read;
+pub mod idempotency;
+pub mod invitations;
+pub mod members;
+pub mod outbox;
+mod persist;
+mod ports;
+pub mod root_key;
+mod session;
+pub mod store;
+pub mod workspaces;
+
+pub use error::ConnectError;
+pub use statements::statements;
+pub use store::{Database, SqlStore};

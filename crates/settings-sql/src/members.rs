@@ -1,7 +1,6 @@
 //! Persons, memberships and accounts as members see them.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     ids::{PersonId, UserId, WorkspaceId},
@@ -12,16 +11,6 @@ use settings_domain::{
     },
 };
 use uuid::Uuid;
-
-/// The columns of [`read`], from a table called `m`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! member_columns {
-    () => {
-        "m.workspace_id AS m_workspace_id, m.user_id AS m_user_id, m.person_id AS m_person_id, m.role AS m_role, \
-         m.joined_at AS m_joined_at, m.removed_at AS m_removed_at, m.version AS m_version"
-    };
-}
 
 /// The columns of [`read_user`], from a table called `u`. An e-mail that nobody vouches for counts for nothing.
 macro_rules! user_columns {

@@ -1,8 +1,7 @@
 //! Owed messages.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    engine::EngineStatements,
-    statements::statements,
+    engine::{EngineStatements, Scope},
 };
 use settings_domain::{
     ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
@@ -71,6 +70,15 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
     Ok(Claimed { delivery: DeliveryId::from_uuid(row.id("id")?), attempt: row.int("attempts")? - 1, job })
+}
+
+/// What may be seen to settle a message: the tenant whose invitation it is about, else the queue.
+#[must_use]
+pub const fn scope(message: &Claimed) -> Scope {
+    match message.job {
+        Job::Invitation(workspace, ..) => Scope::tenant(workspace.as_uuid()),
+        Job::SignIn(_) => Scope::directory(),
+    }
 }
 
 /// Queues what a change owes.

@@ -1,7 +1,6 @@
 //! The service's own wrapped root key.
 use crate::{
     db::{SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::ports::StoreError;
 

@@ -8,7 +8,6 @@ macro_rules! statements {
         pub const ALL: &[(&str, &str)] = &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
     };
 }
-pub(crate) use statements;
 
 /// The database's clock in whole microseconds: the one that rules use, so that all servers agree.
 #[macro_export]
@@ -16,6 +15,52 @@ pub(crate) use statements;
 macro_rules! now {
     () => {
         "CAST(unixepoch('subsec') * 1000000 AS BIGINT)"
+    };
+}
+
+/// The columns of `workspaces::read` and its like, from a table called `w`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! workspace_columns {
+    () => {
+        "w.id AS w_id, w.slug AS w_slug, w.name AS w_name, w.region AS w_region, w.retention_days AS w_retention_days, \
+         w.floor_days AS w_floor_days, w.seat_limit AS w_seat_limit, w.created_at AS w_created_at, \
+         w.updated_at AS w_updated_at, w.version AS w_version"
+    };
+}
+
+/// Seats in use of the workspace called `w`, by the database's clock.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! seats_used {
+    () => {
+        concat!(
+            "((SELECT count(*) FROM memberships x WHERE x.workspace_id = w.id AND x.removed_at IS NULL) + \
+             (SELECT count(*) FROM invitations y WHERE y.workspace_id = w.id AND y.state = 'pending' AND y.expires_at > ",
+            $crate::now!(),
+            ")) AS seats_used"
+        )
+    };
+}
+
+/// The columns of `workspaces::read` and its like, from a table called `m`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! member_columns {
+    () => {
+        "m.workspace_id AS m_workspace_id, m.user_id AS m_user_id, m.person_id AS m_person_id, m.role AS m_role, \
+         m.joined_at AS m_joined_at, m.removed_at AS m_removed_at, m.version AS m_version"
+    };
+}
+
+/// The columns of `api_keys::read_record`, from a table called `k`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! key_columns {
+    () => {
+        "k.workspace_id AS k_workspace_id, k.id AS k_id, k.name AS k_name, k.prefix AS k_prefix, k.last4 AS k_last4, \
+         k.scopes AS k_scopes, k.digest AS k_digest, k.seal AS k_seal, k.created_by AS k_created_by, \
+         k.created_at AS k_created_at, k.expires_at AS k_expires_at, k.revoked_at AS k_revoked_at"
     };
 }
 

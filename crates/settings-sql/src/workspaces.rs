@@ -1,7 +1,6 @@
 //! Workspaces: rows, statements, writes.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    statements::statements,
 };
 use settings_domain::{
     ids::WorkspaceId,
@@ -12,31 +11,6 @@ use settings_domain::{
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// The columns of [`read`], from a table called `w`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! workspace_columns {
-    () => {
-        "w.id AS w_id, w.slug AS w_slug, w.name AS w_name, w.region AS w_region, w.retention_days AS w_retention_days, \
-         w.floor_days AS w_floor_days, w.seat_limit AS w_seat_limit, w.created_at AS w_created_at, \
-         w.updated_at AS w_updated_at, w.version AS w_version"
-    };
-}
-
-/// Seats in use of the workspace called `w`, by the database's clock.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! seats_used {
-    () => {
-        concat!(
-            "((SELECT count(*) FROM memberships x WHERE x.workspace_id = w.id AND x.removed_at IS NULL) + \
-             (SELECT count(*) FROM invitations y WHERE y.workspace_id = w.id AND y.state = 'pending' AND y.expires_at > ",
-            $crate::now!(),
-            ")) AS seats_used"
-        )
-    };
-}
 
 statements! {
     /// One workspace.

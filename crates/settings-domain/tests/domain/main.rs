@@ -1,5 +1,5 @@
 //! The rules, tried out: exhaustive tables, naive models, random sequences of commands. One binary for all of it.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod audit;
 mod entry;

@@ -4,11 +4,13 @@ use crate::support::{
 };
 use settings_domain::{
     api_keys::ApiKey,
+    change::Write,
     error::{Classified as _, Kind},
     ids::{DeliveryId, InvitationId},
     impact::Guard,
     invitations::{
-        AcceptError, Acquaintance, EmailStatus, Invitation, InvitationState, Invitee, LIFETIME, NewInvitation,
+        AcceptError, Acquaintance, EmailStatus, Invitation, InvitationState, InvitationWrite, Invitee, LIFETIME,
+        NewInvitation,
     },
     members::{Headcount, Member},
     policy::{Actor, Permit, Role, Scope, ScopeSet, actions},
@@ -132,7 +134,6 @@ fn an_expired_invitation_makes_room_for_the_new_one_and_the_person_stays_the_sam
     let old = Invitation { expires_at: start(), ..invitation(1, Role::Viewer) };
     let known = Acquaintance { person: Some(old.person), is_member: false, pending: Some(old.clone()) };
     let change = Invitation::invite(&permit, new_invitation(Role::Editor), &known, &ONE_ADMIN, 9).unwrap();
-    use settings_domain::{change::Write, invitations::InvitationWrite};
     let [Write::Invitation(InvitationWrite::Expire(id, at)), Write::Invitation(InvitationWrite::Insert(fresh))] =
         change.set().writes()
     else {
@@ -154,7 +155,6 @@ fn resending_starts_a_new_week_with_a_new_link() {
     let change = resend(&open, 5, &guard(5)).unwrap();
     assert_eq!(facts(&change), ["invitation.resent"]);
     assert_eq!(change.set().notices().len(), 1);
-    use settings_domain::{change::Write, invitations::InvitationWrite};
     let [Write::Invitation(InvitationWrite::Renew(next))] = change.set().writes() else { panic!("one row") };
     assert_eq!((next.generation, next.version, next.email_status), (3, 6, EmailStatus::Queued));
     assert_eq!((next.token, next.expires_at), (Digest::new([7; 32]), start() + LIFETIME));

@@ -4,6 +4,7 @@ use crate::{
     support::{key, member, other_workspace, permit_of, start, user, workspace},
 };
 use settings_domain::{
+    audit::Fact,
     policy::{
         Action, Actor, Denied, EventType, Permission, PermissionSet, Principal, Requirement, Role, SYSTEM, Scope,
         ScopeSet, SystemTask, actions, explain, holders, permit,
@@ -120,7 +121,9 @@ fn all_65536_scope_sets_allow_the_union_of_their_scopes_and_nothing_more() {
         let mut union = vec![false; Permission::ALL.len()];
         for (i, granted) in grants.iter().enumerate() {
             if bits >> i & 1 == 1 {
-                granted.iter().for_each(|g| *union.get_mut(*g).unwrap() = true);
+                for g in granted {
+                    *union.get_mut(*g).unwrap() = true;
+                }
             }
         }
         let set = ScopeSet::from_bits(bits);
@@ -158,8 +161,8 @@ fn nothing_that_belongs_to_people_is_in_any_scope() {
     let people_only = |p: Permission| {
         let (resource, action) = p.name().split_once(':').unwrap();
         match resource {
-            "members" | "apiKeys" | "auditDigest" | "models" | "billing" | "organizations" => true,
-            "systemModels" | "admin" | "sentiment" | "entities" => true,
+            "members" | "apiKeys" | "auditDigest" | "models" | "billing" | "organizations" | "systemModels"
+            | "admin" | "sentiment" | "entities" => true,
             "secrets" => ["create", "update", "delete"].contains(&action),
             _ => false,
         }
@@ -208,7 +211,9 @@ fn check_explanation(actor: &Actor, p: Permission) {
 #[test]
 fn the_explanation_always_agrees_with_the_decision() {
     for actor in actors() {
-        Permission::ALL.iter().for_each(|p| check_explanation(&actor, *p));
+        for p in Permission::ALL {
+            check_explanation(&actor, *p);
+        }
     }
     // Every scope set meets every permission at least once a thousand times over.
     for (set, p) in all_sets().zip(Permission::ALL.iter().cycle()) {
@@ -257,7 +262,7 @@ fn every_action_asks_and_records_what_the_golden_table_says() {
                 Requirement::Invitee => "(invitee)",
                 Requirement::Task(SystemTask::RecordDenials) => "(task)",
             },
-            fact: row.fact.map(|f| f.name()),
+            fact: row.fact.map(Fact::name),
             risk: row.fact.map(|f| f.risk().name()),
         })
         .collect();

@@ -1,3 +1,4 @@
 //! The test kit, tested.
 
+mod house;
 mod postgres;

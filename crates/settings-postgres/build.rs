@@ -1,0 +1,4 @@
+//! The migrations are embedded: a change of one has to be compiled in.
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations/postgres");
+}

@@ -1,0 +1,172 @@
+//! Accounts, sign-in links and sessions: of no tenant.
+use crate::{
+    db::{Cells, SqlDb, Stmt, Tx},
+    members::{read_user, user_columns},
+    outbox,
+};
+use settings_domain::{
+    ids::{SessionId, SignInId, UserId},
+    members::User,
+    ports::{
+        StoreError,
+        accounts::{EMAIL_ISSUER, NewSession, SESSION_LIFETIME, Session, SignInLink},
+        identity::Profile,
+    },
+    tokens::Digest,
+};
+use time::{Duration, OffsetDateTime};
+
+/// How long a link that is over is still kept.
+const LINKS_KEPT: Duration = Duration::days(1);
+
+statements! {
+    /// An account with everything a token may change.
+    BY_IDENTITY = concat!("SELECT ", user_columns!(), ", u.email AS email, u.email_verified AS email_verified \
+        FROM users u WHERE u.issuer = $1 AND u.subject = $2");
+    /// Makes or renews an account. What a token does not say stays as it is.
+    UPSERT = concat!("INSERT INTO users (id, issuer, subject, email, email_key, email_verified, name, avatar_url, \
+        created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, ", now!(), ", ", now!(), ") \
+        ON CONFLICT (issuer, subject) DO UPDATE SET \
+        email = coalesce(excluded.email, users.email), email_key = coalesce(excluded.email_key, users.email_key), \
+        email_verified = CASE WHEN excluded.email IS NULL THEN users.email_verified ELSE excluded.email_verified END, \
+        name = coalesce(excluded.name, users.name), avatar_url = coalesce(excluded.avatar_url, users.avatar_url), \
+        updated_at = excluded.updated_at \
+        RETURNING id AS u_id, CASE WHEN email_verified = 1 THEN email END AS u_email, name AS u_name, \
+        avatar_url AS u_avatar_url");
+    /// Keeps a link.
+    KEEP_LINK = concat!("INSERT INTO sign_in_links (id, token_digest, email, email_key, expires_at) \
+        VALUES ($1, $2, $3, $4, ", now!(), " + $5)");
+    /// Forgets links that are long over.
+    FORGET_LINKS = concat!("DELETE FROM sign_in_links WHERE expires_at < ", now!(), " - $1");
+    /// A link that works.
+    LINK = concat!("SELECT token_digest, email FROM sign_in_links \
+        WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
+    /// Uses a link up: one of any number of simultaneous calls touches the row.
+    USE_LINK = concat!("UPDATE sign_in_links SET used_at = ", now!(), " \
+        WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
+    /// Opens a session.
+    OPEN = concat!("INSERT INTO sessions (id, token_digest, user_id, created_at, expires_at) \
+        VALUES ($1, $2, $3, ", now!(), ", ", now!(), " + $4) RETURNING expires_at");
+    /// An open session.
+    SESSION = concat!("SELECT ", user_columns!(), ", s.token_digest AS token_digest, s.expires_at AS expires_at \
+        FROM sessions s JOIN users u ON u.id = s.user_id \
+        WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > ", now!());
+    /// Ends a session.
+    END = concat!("UPDATE sessions SET ended_at = ", now!(), " WHERE id = $1 AND ended_at IS NULL");
+    /// Forgets sessions that are over.
+    FORGET_SESSIONS = concat!("DELETE FROM sessions WHERE expires_at < ", now!());
+}
+
+/// The kept account, and whether the token says nothing new of it.
+pub async fn known<D: SqlDb>(tx: &mut Tx<D>, profile: &Profile) -> Result<Option<(User, bool)>, StoreError> {
+    let stmt = Stmt::new(BY_IDENTITY).text(&profile.issuer).text(&profile.subject);
+    tx.first(stmt, |row| {
+        let user = read_user(row)?;
+        let email = row.maybe_text("email")?;
+        let verified = row.int("email_verified")? == 1;
+        let same = |said: Option<&str>, kept: Option<&str>| said.is_none() || said == kept;
+        let up_to_date = same(profile.email.as_ref().map(|e| e.as_str()), email.as_deref())
+            && (profile.email.is_none() || profile.email_verified == verified)
+            && same(cleaned(profile.name.as_ref()).as_deref(), user.name.as_deref())
+            && same(cleaned(profile.picture.as_ref()).as_deref(), user.avatar_url.as_deref());
+        Ok((user, up_to_date))
+    })
+    .await
+}
+
+/// Free text of an issuer as both engines can keep it: Postgres' texts have no NUL.
+fn cleaned(text: Option<&String>) -> Option<String> {
+    text.map(|t| t.replace('\0', ""))
+}
+
+/// Makes or renews an account.
+pub async fn upsert<D: SqlDb>(tx: &mut Tx<D>, fresh: UserId, profile: &Profile) -> Result<User, StoreError> {
+    let stmt = Stmt::new(UPSERT)
+        .bind(fresh.as_uuid())
+        .text(&profile.issuer)
+        .text(&profile.subject)
+        .maybe(profile.email.as_ref().map(|e| e.as_str()))
+        .maybe(profile.email.as_ref().map(|e| e.key().as_str()))
+        .bind(i64::from(profile.email.is_some() && profile.email_verified))
+        .bind(cleaned(profile.name.as_ref()))
+        .bind(cleaned(profile.picture.as_ref()));
+    tx.one(stmt, read_user).await
+}
+
+fn micros_of(d: Duration) -> i64 {
+    i64::try_from(d.whole_microseconds()).unwrap_or(i64::MAX)
+}
+
+/// Keeps a link and queues its mail.
+pub async fn keep_sign_in<D: SqlDb>(tx: &mut Tx<D>, link: &SignInLink) -> Result<(), StoreError> {
+    tx.run(Stmt::new(FORGET_LINKS).bind(micros_of(LINKS_KEPT))).await?;
+    let stmt = Stmt::new(KEEP_LINK)
+        .bind(link.id.as_uuid())
+        .bytes(link.token.as_bytes())
+        .text(link.email.as_str())
+        .text(link.email.key().as_str())
+        .bind(micros_of(link.lifetime));
+    tx.run_one(stmt).await?;
+    match link.delivery {
+        Some(delivery) => outbox::queue_sign_in(tx, delivery, link.id).await,
+        None => Ok(()),
+    }
+}
+
+/// Uses a link up and opens a session. The digests are compared in constant time, here and not by the database.
+pub async fn redeem<D: SqlDb>(
+    tx: &mut Tx<D>,
+    id: SignInId,
+    token: &Digest,
+    session: &NewSession,
+) -> Result<Option<Session>, StoreError> {
+    let link = tx
+        .first(Stmt::new(LINK).bind(id.as_uuid()), |row| Ok((row.digest("token_digest")?, row.parse("email")?)))
+        .await?;
+    let Some((digest, email)) = link else { return Ok(None) };
+    if digest != *token || tx.run(Stmt::new(USE_LINK).bind(id.as_uuid())).await? != 1 {
+        return Ok(None);
+    }
+    let email: settings_domain::text::Email = email;
+    let profile = Profile {
+        issuer: EMAIL_ISSUER.to_owned(),
+        subject: email.key().as_str().to_owned(),
+        email: Some(email),
+        email_verified: true,
+        name: None,
+        picture: None,
+    };
+    let user = upsert(tx, session.user, &profile).await?;
+    tx.run(Stmt::new(FORGET_SESSIONS)).await?;
+    let stmt = Stmt::new(OPEN)
+        .bind(session.id.as_uuid())
+        .bytes(session.token.as_bytes())
+        .bind(user.id.as_uuid())
+        .bind(micros_of(SESSION_LIFETIME));
+    let expires_at = tx.one(stmt, |row| row.time("expires_at")).await?;
+    Ok(Some(Session { user, expires_at }))
+}
+
+/// An open session.
+pub async fn session<D: SqlDb>(
+    tx: &mut Tx<D>,
+    id: SessionId,
+    token: &Digest,
+) -> Result<Option<Session>, StoreError> {
+    let read = |row: &Cells<'_, D>| -> Result<(Digest, User, OffsetDateTime), StoreError> {
+        Ok((row.digest("token_digest")?, read_user(row)?, row.time("expires_at")?))
+    };
+    let found = tx.first(Stmt::new(SESSION).bind(id.as_uuid()), read).await?;
+    Ok(found.filter(|(digest, ..)| digest == token).map(|(_, user, expires_at)| Session { user, expires_at }))
+}
+
+/// Ends a session.
+pub async fn end<D: SqlDb>(tx: &mut Tx<D>, id: SessionId) -> Result<(), StoreError> {
+    tx.run(Stmt::new(END).bind(id.as_uuid())).await.map(drop)
+}
+
+/// Forgets links and sessions that are over.
+pub async fn forget<D: SqlDb>(tx: &mut Tx<D>) -> Result<u64, StoreError> {
+    let links = tx.run(Stmt::new(FORGET_LINKS).bind(micros_of(LINKS_KEPT))).await?;
+    Ok(links + tx.run(Stmt::new(FORGET_SESSIONS)).await?)
+}

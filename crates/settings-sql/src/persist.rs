@@ -1,0 +1,83 @@
+//! The one way to write: a whole change, or nothing.
+use crate::{
+    api_keys, audit,
+    db::Stmt,
+    engine::Engine,
+    environments, error, idempotency, invitations, members, outbox,
+    session::{Presence, Session},
+    workspaces,
+};
+use settings_domain::{
+    change::{ChangeSet, Write},
+    ports::StoreError,
+};
+use std::time::Duration;
+use tracing::Instrument as _;
+
+/// How long a commit may take before its outcome is called unknown. A commit that waits for a lost standby waits for ever,
+/// and no timeout of the server ends it (measured).
+const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The commit did not answer in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the commit did not answer in time")]
+struct Overdue;
+
+/// Writes and commits on a task of its own: a caller who goes away neither tears a transaction apart nor leaves a
+/// connection in the middle of one.
+pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
+    let workspace = session.workspace_id();
+    let task = tokio::spawn(write_and_commit(session, set).in_current_span());
+    let outcome = task.await.unwrap_or_else(|e| Err(StoreError::Unknown(Box::new(e))));
+    match &outcome {
+        Err(StoreError::Unknown(_)) => tracing::error!(%workspace, "the outcome of a commit is unknown"),
+        Err(StoreError::Constraint(name)) => tracing::warn!(%workspace, name, "a constraint refused a change"),
+        _ => {}
+    }
+    outcome
+}
+
+async fn write_and_commit<E: Engine>(mut session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
+    write(&mut session, &set).await?;
+    // The commit itself is never cancelled: when it is overdue it goes on alone and keeps its connection until it ends.
+    let commit = tokio::spawn(session.tx.commit());
+    match tokio::time::timeout(COMMIT_DEADLINE, commit).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panicked)) => Err(StoreError::Unknown(Box::new(panicked))),
+        Err(_) => Err(StoreError::Unknown(Box::new(Overdue))),
+    }
+}
+
+async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(), StoreError> {
+    let workspace = session.workspace_id();
+    if set.scope().workspace().as_uuid() != workspace {
+        return Err(StoreError::Corrupt("a change of another tenant".to_owned()));
+    }
+    if session.presence == Presence::Deleted {
+        return Err(StoreError::Constraint(error::VERSION.to_owned()));
+    }
+    let kept_in = session.idempotency_scope();
+    let tx = &mut session.tx;
+    environments::park(tx, workspace, set.writes()).await?;
+    for write in set.writes() {
+        match write {
+            Write::Workspace(w) => workspaces::write(tx, workspace, w).await?,
+            Write::Environment(w) => environments::write(tx, workspace, w).await?,
+            Write::Member(w) => members::write(tx, workspace, w).await?,
+            Write::Invitation(w) => invitations::write(tx, workspace, w).await?,
+            Write::ApiKey(w) => api_keys::write(tx, workspace, w).await?,
+        }
+    }
+    audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;
+    for notice in set.notices() {
+        outbox::queue(tx, workspace, notice).await?;
+    }
+    if let Some(outcome) = set.outcome() {
+        idempotency::keep(tx, kept_in, outcome, session.at).await?;
+    }
+    // Whatever was cached of this workspace ends with this very commit: see `group_read`.
+    if !set.writes().is_empty() {
+        tx.run_one(Stmt::new(workspaces::NEXT_EPOCH).bind(workspace)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
+use crate::{
+    accounts, activity,
+    directory,
+    engine::{Engine, Scope},
+    outbox,
+    store::{SqlStore, applied},
+};
+use async_trait::async_trait;
+use settings_domain::{
+    ids::{ApiKeyId, InvitationId, SessionId, SignInId, UserId, WorkspaceId},
+    members::User,
+    policy::{Permit, actions},
+    ports::{
+        StoreError,
+        accounts::{Accounts, NewSession, Session, SignInLink},
+        directory::{ActivityLog, Directory, OwnWorkspace, Sightings},
+        identity::Profile,
+        outbox::{Claimed, InvitationLetter, Outbox},
+        store::{KeyDirectory, KeyStanding, Page},
+    },
+    text::Email,
+    tokens::Digest,
+    workspaces::WorkspaceView,
+};
+use time::{Duration, OffsetDateTime};
+
+/// How long a sent message is remembered.
+const SENT_KEPT: Duration = Duration::days(30);
+
+/// The schema is not the one that this program knows.
+#[derive(Debug, thiserror::Error)]
+#[error("the database lacks migrations that this program needs")]
+struct OldSchema;
+
+#[async_trait]
+impl<E: Engine> KeyDirectory for SqlStore<E> {
+    async fn key(&self, id: ApiKeyId) -> Result<Option<KeyStanding>, StoreError> {
+        self.keys.key(id).await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Accounts for SqlStore<E> {
+    async fn sync(&self, fresh: UserId, profile: &Profile) -> Result<User, StoreError> {
+        let known = accounts::known(&mut self.engine.single().await?, profile).await?;
+        if let Some((user, true)) = known {
+            return Ok(user);
+        }
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        let user = accounts::upsert(&mut tx, fresh, profile).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+    async fn keep_sign_in(&self, link: &SignInLink) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        accounts::keep_sign_in(&mut tx, link).await?;
+        tx.commit().await
+    }
+    async fn redeem_sign_in(
+        &self,
+        id: SignInId,
+        token: &Digest,
+        session: &NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        let opened = accounts::redeem(&mut tx, id, token, session).await?;
+        if opened.is_some() {
+            tx.commit().await?;
+        }
+        Ok(opened)
+    }
+    async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
+        accounts::session(&mut self.engine.single().await?, id, token).await
+    }
+    async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        accounts::end(&mut tx, id).await?;
+        tx.commit().await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Directory for SqlStore<E> {
+    async fn all(
+        &self,
+        _permit: &Permit<actions::ListOrganizations>,
+        page: Page,
+    ) -> Result<Vec<WorkspaceView>, StoreError> {
+        directory::all(&mut self.engine.begin_read(Scope::directory()).await?, page).await
+    }
+    async fn of(&self, user: UserId, page: Page) -> Result<Vec<OwnWorkspace>, StoreError> {
+        directory::of(&mut self.engine.begin_read(Scope::directory().by(user.as_uuid())).await?, user, page).await
+    }
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        directory::is_empty(&mut self.engine.begin_read(Scope::directory()).await?).await
+    }
+    async fn slugs(&self) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
+        directory::slugs(&mut self.engine.begin_read(Scope::directory()).await?).await
+    }
+    async fn ready(&self) -> Result<(), StoreError> {
+        let applied = applied(self.engine.as_ref()).await?;
+        // A newer schema is fine: migrations expand first, so that old and new programs run side by side.
+        match self.engine.migrations().into_iter().max() {
+            Some(newest) if applied.is_none_or(|a| a < newest) => Err(StoreError::unavailable(OldSchema)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Engine> ActivityLog for SqlStore<E> {
+    async fn record(&self, seen: &Sightings) -> Result<(), StoreError> {
+        if seen.keys.is_empty() && seen.members.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        activity::record(&mut tx, seen).await?;
+        tx.commit().await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Outbox for SqlStore<E> {
+    async fn claim(&self, limit: i64, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
+        if !outbox::is_due(&mut self.engine.begin_read(Scope::directory()).await?).await? {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        let claimed = outbox::claim(&mut tx, &E::STATEMENTS, limit, lease).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+    async fn invitation_letter(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+    ) -> Result<Option<InvitationLetter>, StoreError> {
+        let mut tx = self.engine.begin_read(Scope::tenant(workspace.as_uuid())).await?;
+        outbox::invitation_letter(&mut tx, workspace, id, generation).await
+    }
+    async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
+        outbox::sign_in_letter(&mut self.engine.single().await?, id).await
+    }
+    async fn done(&self, message: &Claimed, sent: bool) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(outbox::scope(message)).await?;
+        outbox::done(&mut tx, message, sent).await?;
+        tx.commit().await
+    }
+    async fn retry(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        outbox::retry(&mut tx, message, after, cause).await?;
+        tx.commit().await
+    }
+    async fn dead(&self, message: &Claimed, cause: &'static str) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(outbox::scope(message)).await?;
+        outbox::dead(&mut tx, message, cause).await?;
+        tx.commit().await
+    }
+    async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        for message in messages {
+            outbox::release(&mut tx, message).await?;
+        }
+        tx.commit().await
+    }
+    async fn depth(&self) -> Result<i64, StoreError> {
+        outbox::depth(&mut self.engine.begin_read(Scope::directory()).await?).await
+    }
+}
+
+impl<E: Engine> SqlStore<E> {
+    /// Forgets what has no more use: messages sent a month ago, outcomes older than a day, sessions and links that are
+    /// over. Returns how many rows went.
+    pub async fn tidy(&self) -> Result<u64, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        let at = directory::clock(&mut tx).await?;
+        let mut gone = outbox::forget(&mut tx, at - SENT_KEPT).await?;
+        gone += crate::idempotency::forget_all(&mut tx, at).await?;
+        gone += accounts::forget(&mut tx).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+}

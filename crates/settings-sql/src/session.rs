@@ -1,0 +1,138 @@
+//! One open view of one tenant: everything that is loaded, whether from a snapshot or under the tenant's lock.
+use crate::{
+    api_keys, audit,
+    db::Tx,
+    engine::{Engine, Scope},
+    environments, idempotency, invitations, members, persist, workspaces,
+};
+use async_trait::async_trait;
+use settings_domain::{
+    api_keys::ApiKeyView,
+    change::ChangeSet,
+    environments::Environment,
+    idempotency::{IdempotentCall, Recorded},
+    ids::{ApiKeyId, InvitationId, UserId},
+    invitations::{Acquaintance, Invitation, InvitationView},
+    members::{Headcount, MemberView},
+    ports::{
+        StoreError,
+        audit::AuditSealer,
+        store::{
+            ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads, UnitOfWork,
+        },
+    },
+    text::{EmailKey, Slug},
+    workspaces::Workspace,
+};
+use std::{fmt, sync::Arc};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Whether the workspace of a session is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is.
+    Present,
+    /// It is marked as deleted.
+    Deleted,
+    /// There is no row: a workspace that is about to be made, or a caller who was not let in.
+    Absent,
+}
+
+/// An open view of one tenant.
+pub(crate) struct Session<E: Engine> {
+    pub(crate) tx: Tx<E::Db>,
+    pub(crate) engine: Arc<E>,
+    pub(crate) sealer: Arc<dyn AuditSealer>,
+    pub(crate) scope: Scope,
+    /// The database's clock when the caller's standing was read: the instant that decisions are made at.
+    pub(crate) at: OffsetDateTime,
+    pub(crate) presence: Presence,
+}
+
+impl<E: Engine> fmt::Debug for Session<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+impl<E: Engine> Session<E> {
+    pub(crate) const fn workspace_id(&self) -> Uuid {
+        self.scope.workspace
+    }
+    /// Where outcomes are kept: with the workspace, or under nil for a call that makes one (each try has a fresh id).
+    pub(crate) const fn idempotency_scope(&self) -> Uuid {
+        match self.presence {
+            Presence::Absent => Uuid::nil(),
+            Presence::Present | Presence::Deleted => self.scope.workspace,
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Engine> TenantReads for Session<E> {
+    async fn workspace(&mut self) -> Result<Option<Workspace>, StoreError> {
+        workspaces::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn headcount(&mut self) -> Result<Headcount, StoreError> {
+        workspaces::headcount(&mut self.tx, self.scope.workspace, self.at).await
+    }
+    async fn environments(&mut self) -> Result<Vec<Environment>, StoreError> {
+        environments::list(&mut self.tx, self.scope.workspace).await
+    }
+    async fn members(&mut self, filter: &MemberFilter, page: Page) -> Result<Vec<MemberView>, StoreError> {
+        members::list(&mut self.tx, self.scope.workspace, filter, page).await
+    }
+    async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
+        members::get(&mut self.tx, self.scope.workspace, user).await
+    }
+    async fn invitations(&mut self, page: Page) -> Result<Vec<InvitationView>, StoreError> {
+        invitations::list(&mut self.tx, self.scope.workspace, page).await
+    }
+    async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError> {
+        invitations::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn invitations_sent_by(&mut self, user: UserId) -> Result<Vec<Invitation>, StoreError> {
+        invitations::sent_by(&mut self.tx, self.scope.workspace, user, self.at).await
+    }
+    async fn acquaintance(&mut self, email: &EmailKey) -> Result<Acquaintance, StoreError> {
+        invitations::acquaintance(&mut self.tx, self.scope.workspace, email).await
+    }
+    async fn api_keys(&mut self, filter: ApiKeyFilter, page: Page) -> Result<Vec<ApiKeyView>, StoreError> {
+        api_keys::list(&mut self.tx, self.scope.workspace, filter, page, self.at).await
+    }
+    async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyView>, StoreError> {
+        api_keys::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn active_api_keys(&mut self) -> Result<i64, StoreError> {
+        api_keys::count_active(&mut self.tx, self.scope.workspace, self.at).await
+    }
+    async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
+        let sealer = Arc::clone(&self.sealer);
+        audit::page(&mut self.tx, self.scope.workspace, sealer.as_ref(), filter, limit).await
+    }
+    async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+        audit::head(&mut self.tx, self.scope.workspace).await
+    }
+    async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
+        audit::chain(&mut self.tx, self.scope.workspace, after, limit).await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> UnitOfWork for Session<E> {
+    async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError> {
+        // Other tenants' slugs are seen in the directory's scope only.
+        self.engine.rescope(&mut self.tx, Scope::directory().by(self.scope.user)).await?;
+        let taken = workspaces::slug_taken(&mut self.tx, slug).await?;
+        self.engine.rescope(&mut self.tx, self.scope).await?;
+        Ok(taken)
+    }
+    async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
+        let scope = self.idempotency_scope();
+        idempotency::recorded(&mut self.tx, scope, call, self.at).await
+    }
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
+        persist::run(*self, set).await
+    }
+}

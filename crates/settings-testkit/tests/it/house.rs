@@ -1,0 +1,51 @@
+//! The house's arrows point inward: read off the workspace's own manifests.
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use std::collections::BTreeSet;
+
+fn packages() -> Vec<Package> {
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
+    metadata.packages
+}
+
+fn normal(package: &Package) -> BTreeSet<String> {
+    package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal).map(|d| d.name.clone()).collect()
+}
+
+fn ours(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(String::as_str).filter(|n| n.starts_with("settings")).collect()
+}
+
+/// Who may know whom. A new crate needs a row, and the row needs a reason in docs/architecture.md.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("settings-domain", &[]),
+    ("settings-app", &["settings-domain"]),
+    ("settings-crypto", &["settings-domain"]),
+    ("settings-oidc", &["settings-domain"]),
+    ("settings-notify", &["settings-domain"]),
+    ("settings-sql", &["settings-domain"]),
+    ("settings-sqlite", &["settings-domain", "settings-sql"]),
+    ("settings-postgres", &["settings-domain", "settings-sql"]),
+    ("settings-api", &["settings-app", "settings-domain"]),
+    ("settings-testkit", &["settings-app", "settings-domain"]),
+    (
+        "settings-http",
+        &["settings-api", "settings-app", "settings-crypto", "settings-domain", "settings-notify", "settings-oidc", "settings-postgres", "settings-sqlite"],
+    ),
+];
+
+#[test]
+fn arrows_point_inward() {
+    for package in packages() {
+        let names = normal(&package);
+        let (_, allowed) = ARROWS.iter().find(|(name, _)| *name == package.name.as_str()).unwrap_or_else(|| panic!("{} has no row", package.name));
+        let extra: Vec<_> = ours(&names).into_iter().filter(|n| !allowed.contains(n)).collect();
+        assert!(extra.is_empty(), "{} must not know {extra:?}", package.name);
+    }
+}
+
+#[test]
+fn the_domain_stays_pure() {
+    let allowed: BTreeSet<_> = ["async-trait", "idna", "secrecy", "serde", "serde_json", "sha2", "subtle", "thiserror", "time", "uuid"].into_iter().map(str::to_owned).collect();
+    let domain = packages().into_iter().find(|p| p.name.as_str() == "settings-domain").expect("the domain");
+    assert_eq!(normal(&domain), allowed, "the domain gained or lost a dependency: is it still free of I/O, clock and randomness?");
+}
