@@ -298,7 +298,7 @@ async fn verify(_: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<A
     if let Some(scope) = input.query_as::<Scope>("require")?
         && !key.scopes.contains(scope)
     {
-        let sentence = format!("Forbidden: needs the scope {scope}; the key does not have it.");
+        let sentence = format!("needs the scope {scope}; the key does not have it.");
         return Err(Problem::new("forbidden", sentence).member("permission", scope.name().into()));
     }
     let body = Verified {

@@ -72,12 +72,15 @@ pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
 
 /// A body that can be read from the members of an object.
 pub(crate) trait Body: Sized {
+    /// Whether there may be no body at all.
+    const OPTIONAL: bool = false;
     /// Reads the members it knows. `None` only when a fault was noted.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
 /// No members at all.
 impl Body for () {
+    const OPTIONAL: bool = true;
     fn read(_: &mut Fields) -> Option<Self> {
         Some(())
     }

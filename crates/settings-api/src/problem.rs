@@ -238,7 +238,7 @@ impl From<StoreError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let slug = if denied.needs_a_person() { "session-required" } else { "forbidden" };
-        let mut problem = Self::new(slug, format!("Forbidden: {denied}."));
+        let mut problem = Self::new(slug, format!("{denied}."));
         if let Requirement::Permission(p) = denied.requirement {
             problem.0.error = Some(format!("Forbidden: You do not have permission to {}", p.does()));
             problem = problem.member("permission", json!(p.name()));

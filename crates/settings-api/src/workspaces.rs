@@ -337,12 +337,12 @@ fn founder(api: &Api, auth: &Authenticated) -> Result<Permit<actions::CreateOrga
     if matches!(auth.caller, Caller::Key(_)) {
         return Err(Problem::new(
             "session-required",
-            "Forbidden: needs organizations:create; no API key can have it, only people: system.",
+            "needs organizations:create; no API key can have it, only people: system.",
         )
         .member("permission", "organizations:create".into()));
     }
     if !auth.caller.is_platform() {
-        let sentence = "Forbidden: needs organizations:create; only system has it.";
+        let sentence = "needs organizations:create; only system has it.";
         return Err(Problem::new("forbidden", sentence).member("permission", "organizations:create".into()));
     }
     api.app().may_found(&auth.caller).map_err(|e| api.refused(e))

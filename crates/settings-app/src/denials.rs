@@ -47,9 +47,9 @@ impl App {
         let request = self.ports.entropy.uuid().to_string();
         let (user, key) = match knock.principal {
             Principal::Member { user, person, .. } | Principal::Invitee { user, person } => {
-                (Some((user, Some(person))), None)
+                (Some((user, person)), None)
             }
-            Principal::Platform { user, member } => (Some((user, member.map(|m| m.0))), None),
+            Principal::Platform { user, member } => (member.map(|(person, _)| (user, person)), None),
             Principal::Key { key, .. } => (None, Some(key)),
             Principal::Task(_) => (None, None),
         };

@@ -191,6 +191,7 @@ impl Target {
 /// What a decision adds to its fact.
 #[derive(Debug, Clone, Default)]
 pub struct Details {
+    author: Option<PersonId>,
     changes: Vec<FieldChange>,
     personal: Vec<PersonalField>,
 }
@@ -200,6 +201,12 @@ impl Details {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+    /// The person behind the actor, where the actor itself does not say: a founder who joins with the founding.
+    #[must_use]
+    pub const fn by(mut self, person: PersonId) -> Self {
+        self.author = Some(person);
+        self
     }
     /// An enumerated or numeric change.
     #[must_use]
@@ -240,11 +247,13 @@ impl AuditEvent {
         details: Details,
     ) -> Self {
         let actor = permit.actor();
-        let author = actor.person().unwrap_or(PersonId::NOBODY);
-        let Details { changes, mut personal } = details;
-        if let Some(user) = actor.user() {
-            personal.push(PersonalField { field: "actor", person: author, value: user.to_string() });
+        let Details { author, changes, mut personal } = details;
+        let author = author.or_else(|| actor.person());
+        // The platform's people are no persons of this workspace: what they do here is done by the platform.
+        if let (Some(user), Some(person)) = (actor.user(), author) {
+            personal.push(PersonalField { field: "actor", person, value: user.to_string() });
         }
+        let author = author.unwrap_or(PersonId::NOBODY);
         if let Target::Member(person, user) = target {
             personal.push(PersonalField { field: "target", person, value: user.to_string() });
         }

@@ -10,8 +10,8 @@ use crate::{
 /// Refused calls of one caller for one action within a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denials {
-    /// The account, with its person in this workspace where it is a member.
-    pub user: Option<(UserId, Option<PersonId>)>,
+    /// The account, with its person in this workspace. The platform's people have none here.
+    pub user: Option<(UserId, PersonId)>,
     /// The key.
     pub key: Option<ApiKeyId>,
     /// The action's name in the policy.
@@ -28,7 +28,7 @@ pub fn record(permit: &Permit<actions::RecordDenials>, denials: &Denials) -> Cha
         Some(denials.count.into()),
     );
     if let Some((user, person)) = denials.user {
-        details = details.personal("deniedUser", person.unwrap_or(PersonId::NOBODY), user.to_string());
+        details = details.personal("deniedUser", person, user.to_string());
     }
     let target = denials.key.map_or(Target::Workspace, Target::ApiKey);
     Change::recorded(permit, target, details, ())

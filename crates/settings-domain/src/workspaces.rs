@@ -161,8 +161,11 @@ impl Workspace {
         };
         let details = Details::new()
             .change("seatLimit", None, Some(workspace.seat_limit.into()))
-            .change("dataRetentionDays", None, Some(workspace.retention_days.into()))
-            .personal("name", permit.actor().person().unwrap_or(PersonId::NOBODY), workspace.name.as_str());
+            .change("dataRetentionDays", None, Some(workspace.retention_days.into()));
+        let details = match new.admin {
+            FirstAdmin::Caller(_, person) => details.by(person).personal("name", person, workspace.name.as_str()),
+            FirstAdmin::Invited(_) => details.personal("name", PersonId::NOBODY, workspace.name.as_str()),
+        };
         let view = WorkspaceView { workspace: workspace.clone(), seats_used: 1 };
         let production = Environment::production(id, new.production, at);
         let change = Change::decided(

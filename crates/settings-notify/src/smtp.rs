@@ -127,7 +127,7 @@ impl Mailer for SmtpMailer {
             message::compose(mail, &self.from, (self.clock)()).map_err(|error| MailError::Refused(Box::new(error)))?;
         // When the time is over the connection is dropped, and with it whatever half of a message the relay has.
         let mut connection =
-            timeout(Duration::from_secs(60), self.hand_over(&message)).await.map_err(|_| SmtpFailure::TimedOut)??;
+            timeout(self.attempt, self.hand_over(&message)).await.map_err(|_| SmtpFailure::TimedOut)??;
         tracing::debug!(delivery = %mail.delivery, "the relay took the mail");
         // The mail is the relay's by now: what comes of the good-bye cannot change that.
         let _goodbye = timeout(GOODBYE, connection.quit()).await;

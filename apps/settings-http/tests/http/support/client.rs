@@ -13,39 +13,33 @@ use std::{
     fmt,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
 };
 
 /// A server in its home, and a client to call it with.
 #[derive(Clone)]
 pub(crate) struct Site {
-    pub(crate) home: Arc<Home>,
+    // The server goes before its home does.
     pub(crate) server: Arc<Server>,
+    pub(crate) home: Arc<Home>,
     http: Client,
 }
 
-/// What tests of one process share: the home is gone with the last of them.
-type Shared = tokio::sync::Mutex<Weak<(Arc<Home>, Arc<Server>)>>;
+/// What tests of one process share: it is gone with the last of them.
+type Shared = tokio::sync::Mutex<(Weak<Server>, Weak<Home>)>;
 
 impl Site {
     /// The server that the tests of this process share. Each makes tenants of its own there.
     pub(crate) async fn shared(store: Store) -> Self {
-        static SQLITE: Shared = Shared::const_new(Weak::new());
-        static POSTGRES: Shared = Shared::const_new(Weak::new());
-        static KEPT: Mutex<Vec<Arc<(Arc<Home>, Arc<Server>)>>> = Mutex::new(Vec::new());
+        static SQLITE: Shared = Shared::const_new((Weak::new(), Weak::new()));
+        static POSTGRES: Shared = Shared::const_new((Weak::new(), Weak::new()));
         let mut slot = if store == Store::Sqlite { &SQLITE } else { &POSTGRES }.lock().await;
-        let both = if let Some(both) = slot.upgrade() {
-            both
-        } else {
-            let home = Arc::new(Home::new(store).await);
-            let server = Arc::new(home.serve(&[]));
-            let both = Arc::new((home, server));
-            *slot = Arc::downgrade(&both);
-            // Statics are never dropped: under `cargo test` the watchdog ends the server, under nextest as well.
-            KEPT.lock().unwrap().push(both.clone());
-            both
-        };
-        Self::of(both.0.clone(), both.1.clone())
+        if let (Some(server), Some(home)) = (slot.0.upgrade(), slot.1.upgrade()) {
+            return Self::of(home, server);
+        }
+        let site = Self::own(store, &[]).await;
+        *slot = (Arc::downgrade(&site.server), Arc::downgrade(&site.home));
+        site
     }
     /// A server of one's own, for tests that restart or configure it.
     pub(crate) async fn own(store: Store, env: Env<'_>) -> Self {
@@ -57,7 +51,7 @@ impl Site {
         // An error says that one is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { home, server, http }
+        Self { server, home, http }
     }
     /// The same home through another process.
     pub(crate) fn through(&self, server: Server) -> Self {
