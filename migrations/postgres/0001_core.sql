@@ -361,12 +361,17 @@ CREATE POLICY tenant ON idempotency
 CREATE POLICY directory ON idempotency
     USING ((SELECT current_setting('settings.scope', true)) = 'directory');
 
--- The epochs of some workspaces, in one statement and one round trip: the hot path of every call with an API key. The
--- scope is the function's own and ends with it.
-CREATE FUNCTION directory_epochs(ids text) RETURNS TABLE (id uuid, epoch bigint, at bigint) LANGUAGE sql STABLE
-    SET settings.scope = 'directory'
-    AS $$ SELECT w.id, w.epoch, CAST(unixepoch('subsec') * 1000000 AS BIGINT) FROM workspaces w
-          WHERE w.deleted_at IS NULL AND w.id = ANY (string_to_array(ids, ',')::uuid[]) $$;
+-- The epochs of some workspaces, in one statement and one round trip: the hot path of every call with an API key. Called
+-- outside any transaction; the scope lasts for the query alone. (A function's own SET would need a superuser here.)
+CREATE FUNCTION directory_epochs(ids text) RETURNS TABLE (id uuid, epoch bigint, at bigint) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    before text := coalesce(current_setting('settings.scope', true), '');
+BEGIN
+    PERFORM set_config('settings.scope', 'directory', true);
+    RETURN QUERY SELECT w.id, w.epoch, CAST(unixepoch('subsec') * 1000000 AS BIGINT) FROM workspaces w
+        WHERE w.deleted_at IS NULL AND w.id = ANY (string_to_array(ids, ',')::uuid[]);
+    PERFORM set_config('settings.scope', before, true);
+END $$;
 
 -- The role that transactions work as: no superuser and no owner, so that row-level security binds it in any case, and
 -- without the right to touch an audit event. Where the migrating role may not make roles, everything works without it.

@@ -1,5 +1,8 @@
 //! The one place that knows both engines.
-use crate::{config::DatabaseUrl, failure::Failure};
+use crate::{
+    config::DatabaseUrl,
+    failure::{Failure, causes},
+};
 use settings_app::AnyStore;
 use settings_domain::ports::{audit::AuditSealer, keyring::RootKeyStore};
 use std::sync::Arc;
@@ -12,9 +15,10 @@ pub(crate) enum Database {
 
 impl Database {
     pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let failed = |e: &dyn std::fmt::Display| {
+        let failed = |e: &(dyn std::error::Error + 'static)| {
             Failure::service(format!(
-                "the database could not be opened: {e}\nCheck DATABASE_URL and that the database is running and reachable."
+                "the database could not be opened: {}\nCheck DATABASE_URL and that the database is running and reachable.",
+                causes(e)
             ))
         };
         match url {
@@ -27,15 +31,18 @@ impl Database {
         }
     }
     pub(crate) async fn migrate(&self) -> Result<(), Failure> {
-        let failed =
-            |e: &dyn std::fmt::Display| Failure::service(format!("the schema could not be brought up to date: {e}"));
+        let failed = |e: &(dyn std::error::Error + 'static)| {
+            Failure::service(format!("the schema could not be brought up to date: {}", causes(e)))
+        };
         match self {
             Self::Sqlite(d) => d.migrate().await.map_err(|e| failed(&e)),
             Self::Postgres(d) => d.migrate().await.map_err(|e| failed(&e)),
         }
     }
     pub(crate) async fn pending_migrations(&self) -> Result<usize, Failure> {
-        let failed = |e: &dyn std::fmt::Display| Failure::service(format!("the schema could not be read: {e}"));
+        let failed = |e: &(dyn std::error::Error + 'static)| {
+            Failure::service(format!("the schema could not be read: {}", causes(e)))
+        };
         match self {
             Self::Sqlite(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),
             Self::Postgres(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),

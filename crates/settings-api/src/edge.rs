@@ -1,9 +1,6 @@
 //! What every answer has, whatever route made it: a request id, security headers, a metric, and a problem instead of a
 //! panic.
-use crate::{
-    dispatch::RequestId,
-    problem::Problem,
-};
+use crate::{dispatch::RequestId, problem::Problem};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -36,7 +33,8 @@ async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool)
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     // The template, never the path: a path can hold a token, and a label per id would never end.
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let started = Instant::now();
     let mut response = match transport(&request) {
         Err(problem) => problem.respond(&id),
@@ -62,9 +60,12 @@ fn finish(headers: &mut HeaderMap, id: &str, https: bool) {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
 }
 

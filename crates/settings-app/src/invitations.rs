@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use settings_domain::{
     change::Committed,
     ids::{DeliveryId, InvitationId, PersonId},
-    invitations::NewInvitation,
     impact::Guard,
+    invitations::NewInvitation,
     invitations::{AcceptError, Invitation, InvitationState, InviteError, Invitee, PendingInvitationError},
     members::Member,
     policy::{Actor, Permit, Role, actions, permit},
@@ -122,7 +122,11 @@ impl App {
 
     /// Joins and signs in by the link of an invitation alone, where people sign in by e-mail links: whoever opens it has
     /// proven to read that address's mail, which is all that a sign-in link proves. `None` for an unknown link.
-    pub async fn join_by_link(&self, token: &str, request: String) -> Result<Option<(Joined, SignedIn)>, Failure<AcceptError>> {
+    pub async fn join_by_link(
+        &self,
+        token: &str,
+        request: String,
+    ) -> Result<Option<(Joined, SignedIn)>, Failure<AcceptError>> {
         let Some((id, digest)) = self.ports.mint.parse_invitation(token) else { return Ok(None) };
         let (mut reads, entry) = self.ports.store.snapshot(CallerId::Service, &Selector::Invitation(id)).await?;
         if !matches!(entry, Entry::Found(standing) if standing.exists) {

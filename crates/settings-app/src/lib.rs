@@ -1,6 +1,8 @@
 //! Use cases: permit, open, load, decide, commit. One file per feature; no rule lives here.
 //!
 //! An [`App`] composes the ports. The HTTP layer, the console and embedders call it; it calls nothing of them.
+#![warn(missing_docs)]
+
 pub mod activity;
 pub mod api_keys;
 pub mod audit;

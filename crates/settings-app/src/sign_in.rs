@@ -70,7 +70,10 @@ impl App {
     pub(crate) async fn sign_in_as(&self, email: Email) -> Result<Option<SignedIn>, StoreError> {
         let id = SignInId::from_uuid(self.ports.entropy.uuid());
         let minted = self.ports.mint.sign_in(id);
-        self.ports.store.keep_sign_in(&SignInLink { id, token: minted.digest, email, delivery: None, lifetime: LINK_LIFETIME }).await?;
+        self.ports
+            .store
+            .keep_sign_in(&SignInLink { id, token: minted.digest, email, delivery: None, lifetime: LINK_LIFETIME })
+            .await?;
         self.redeem_sign_in(minted.text.expose_secret()).await
     }
 

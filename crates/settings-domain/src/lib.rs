@@ -3,6 +3,8 @@
 //! Pure: no I/O, no clock, no randomness; everything of that kind is passed in. A mutation is *permitted*
 //! ([`policy::permit`]), *opened* ([`transaction::Transaction`]), decided by a plain function that returns a
 //! [`change::Change`], and *committed*. Code that skips a step does not compile.
+#![warn(missing_docs)]
+
 pub mod api_keys;
 pub mod audit;
 pub mod change;

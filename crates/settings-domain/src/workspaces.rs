@@ -159,9 +159,11 @@ impl Workspace {
             updated_at: at,
             version: 1,
         };
-        let details = Details::new()
-            .change("seatLimit", None, Some(workspace.seat_limit.into()))
-            .change("dataRetentionDays", None, Some(workspace.retention_days.into()));
+        let details = Details::new().change("seatLimit", None, Some(workspace.seat_limit.into())).change(
+            "dataRetentionDays",
+            None,
+            Some(workspace.retention_days.into()),
+        );
         let details = match new.admin {
             FirstAdmin::Caller(_, person) => details.by(person).personal("name", person, workspace.name.as_str()),
             FirstAdmin::Invited(_) => details.personal("name", PersonId::NOBODY, workspace.name.as_str()),

@@ -148,11 +148,7 @@ pub async fn redeem<D: SqlDb>(
 }
 
 /// An open session.
-pub async fn session<D: SqlDb>(
-    tx: &mut Tx<D>,
-    id: SessionId,
-    token: &Digest,
-) -> Result<Option<Session>, StoreError> {
+pub async fn session<D: SqlDb>(tx: &mut Tx<D>, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
     let read = |row: &Cells<'_, D>| -> Result<(Digest, User, OffsetDateTime), StoreError> {
         Ok((row.digest("token_digest")?, read_user(row)?, row.time("expires_at")?))
     };

@@ -1,7 +1,5 @@
 //! When keys and members were last seen: upserts that only ever move forward.
-use crate::{
-    db::{SqlDb, Stmt, Tx},
-};
+use crate::db::{SqlDb, Stmt, Tx};
 use settings_domain::ports::{StoreError, directory::Sightings};
 
 statements! {

@@ -1,7 +1,5 @@
 //! API keys: rows, statements, writes.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     api_keys::{ApiKey, ApiKeyRecord, ApiKeyView, ApiKeyWrite, Creator},
     ids::{ApiKeyId, UserId, WorkspaceId},
@@ -17,7 +15,9 @@ use uuid::Uuid;
 macro_rules! views {
     ($rest:literal) => {
         concat!(
-            "SELECT ", key_columns!(), ", a.last_used_at AS last_used_at, \
+            "SELECT ",
+            key_columns!(),
+            ", a.last_used_at AS last_used_at, \
              coalesce(u.name, CASE WHEN u.email_verified = 1 THEN u.email END) AS creator_name, \
              m.user_id AS creator_member FROM api_keys k \
              LEFT JOIN users u ON u.id = k.created_by \

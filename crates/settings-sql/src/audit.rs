@@ -1,7 +1,5 @@
 //! The audit chain in tables: appending, listing, handing stretches to the verifier.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     audit::{AuditEvent, AuditRecord, Opening, Risk, SealedEvent},
     ids::{ApiKeyId, PersonId, WorkspaceId},
@@ -37,9 +35,15 @@ macro_rules! spoken_of {
     ($field:literal, $account:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM audit_openings o WHERE o.workspace_id = e.workspace_id AND o.seq = e.seq \
-             AND o.field = '", $field, "' AND o.sealed IS NOT NULL AND (o.person_id = $11 OR o.person_id IN \
-             (SELECT p.id FROM persons p WHERE p.workspace_id = $1 AND p.user_id = ", $account, " \
-              UNION SELECT m.person_id FROM memberships m WHERE m.workspace_id = $1 AND m.user_id = ", $account, ")))"
+             AND o.field = '",
+            $field,
+            "' AND o.sealed IS NOT NULL AND (o.person_id = $11 OR o.person_id IN \
+             (SELECT p.id FROM persons p WHERE p.workspace_id = $1 AND p.user_id = ",
+            $account,
+            " \
+              UNION SELECT m.person_id FROM memberships m WHERE m.workspace_id = $1 AND m.user_id = ",
+            $account,
+            ")))"
         )
     };
 }
@@ -174,8 +178,7 @@ pub async fn append<D: SqlDb>(
     let mut salts = salts_of(tx, workspace, &persons).await?;
     for person in persons {
         if !salts.contains_key(&person) {
-            let salt =
-                sealer.new_salt(WorkspaceId::from_uuid(workspace), person).map_err(StoreError::unavailable)?;
+            let salt = sealer.new_salt(WorkspaceId::from_uuid(workspace), person).map_err(StoreError::unavailable)?;
             tx.run_one(Stmt::new(NEW_SALT).bind(workspace).bind(person.as_uuid()).bytes(&salt)).await?;
             salts.insert(person, salt);
         }
@@ -249,9 +252,7 @@ fn fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
     let r = &entry.record;
     let actor = filter.actor.is_none_or(|id| r.actor_key.map(ApiKeyId::as_uuid) == Some(id) || says("actor", id));
     let target = filter.target.is_none_or(|id| {
-        r.target_id == Some(id)
-            || (r.target_kind == "workspace" && r.workspace.as_uuid() == id)
-            || says("target", id)
+        r.target_id == Some(id) || (r.target_kind == "workspace" && r.workspace.as_uuid() == id) || says("target", id)
     });
     actor && target
 }
@@ -314,12 +315,7 @@ async fn open<D: SqlDb>(
 }
 
 /// A stretch of the chain after a place.
-pub async fn chain<D: SqlDb>(
-    tx: &mut Tx<D>,
-    workspace: Uuid,
-    after: i64,
-    limit: i64,
-) -> Result<ChainPart, StoreError> {
+pub async fn chain<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
     let mut events = tx.all(Stmt::new(CHAIN).bind(workspace).bind(after).bind(limit), read).await?;
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
         return Ok(ChainPart { events, salts: Salts::new() });

@@ -118,9 +118,8 @@ impl<D: SqlDb> Stmt<D> {
     where
         D: Binds<T>,
     {
-        self.args = self
-            .args
-            .and_then(|mut a| <D as Binds<T>>::bind(&mut a, value).map(|()| a).map_err(sqlx::Error::Encode));
+        self.args =
+            self.args.and_then(|mut a| <D as Binds<T>>::bind(&mut a, value).map(|()| a).map_err(sqlx::Error::Encode));
         self
     }
     /// Adds a text.

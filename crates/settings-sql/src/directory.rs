@@ -2,8 +2,7 @@
 use crate::{
     api_keys,
     db::{Cells, SqlDb, Stmt, Tx},
-    members,
-    workspaces,
+    members, workspaces,
 };
 use settings_domain::{
     api_keys::ApiKeyRecord,
@@ -23,8 +22,14 @@ use uuid::Uuid;
 macro_rules! door {
     ($found:literal) => {
         concat!(
-            "SELECT n.now AS now, w.id AS w_id, ", member_columns!(), " FROM (SELECT ", now!(), " AS now) n \
-             LEFT JOIN workspaces w ON w.deleted_at IS NULL AND ", $found, " \
+            "SELECT n.now AS now, w.id AS w_id, ",
+            member_columns!(),
+            " FROM (SELECT ",
+            now!(),
+            " AS now) n \
+             LEFT JOIN workspaces w ON w.deleted_at IS NULL AND ",
+            $found,
+            " \
              LEFT JOIN memberships m ON m.workspace_id = w.id AND m.user_id = $2"
         )
     };
@@ -57,6 +62,8 @@ statements! {
     SLUGS = "SELECT id, slug FROM workspaces WHERE deleted_at IS NULL ORDER BY id";
     /// The newest migration that was applied.
     SCHEMA = "SELECT CAST(max(version) AS BIGINT) AS version FROM _sqlx_migrations WHERE success";
+    /// Whether the database answers at all.
+    ALIVE = "SELECT CAST(1 AS BIGINT) AS alive";
     /// The clock alone.
     CLOCK = concat!("SELECT ", now!(), " AS now");
 }
@@ -104,6 +111,11 @@ pub async fn key_door<D: SqlDb>(tx: &mut Tx<D>, key: ApiKeyId) -> Result<Option<
 /// The database's clock.
 pub async fn clock<D: SqlDb>(tx: &mut Tx<D>) -> Result<OffsetDateTime, StoreError> {
     tx.one(Stmt::new(CLOCK), |row| row.time("now")).await
+}
+
+/// Whether the database answers, migrated or not.
+pub async fn alive<D: SqlDb>(tx: &mut Tx<D>) -> Result<(), StoreError> {
+    tx.one(Stmt::new(ALIVE), |row| row.int("alive")).await.map(drop)
 }
 
 /// Every workspace, by id.

@@ -1,7 +1,5 @@
 //! Environments: rows, statements, writes.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     change::Write,
     environments::{Environment, EnvironmentWrite, Tier},

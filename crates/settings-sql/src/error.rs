@@ -31,6 +31,12 @@ pub const API_KEY_SCOPES: &str = "api-key-scopes";
 pub const AUDIT_APPEND_ONLY: &str = "audit-append-only";
 /// A row refers to one that is not there.
 pub const FOREIGN_KEY: &str = "foreign-key";
+/// There is a row with this primary key already.
+pub const PRIMARY_KEY: &str = "primary-key";
+/// Two rows are equal where no two may be, by a rule without a name of its own here.
+pub const UNIQUE: &str = "unique";
+/// A value is none that the column takes.
+pub const CHECK: &str = "check";
 
 /// The database's own word for a constraint, and ours. Left: Postgres' constraint name; middle: SQLite's text.
 const NAMES: &[(&str, &str, &str)] = &[
@@ -48,32 +54,53 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("api_keys_some_scope", "api_keys_some_scope", API_KEY_SCOPES),
 ];
 
-fn stable(name: &str) -> String {
-    let known = NAMES.iter().find(|(postgres, sqlite, _)| *postgres == name || *sqlite == name);
-    match known {
-        Some((_, _, ours)) => (*ours).to_owned(),
-        None if name.ends_with("_fkey") => FOREIGN_KEY.to_owned(),
-        None => name.to_owned(),
+/// Our name of a constraint that has one, by the database's.
+fn named(theirs: &str) -> Option<String> {
+    NAMES.iter().find(|(postgres, sqlite, _)| *postgres == theirs || *sqlite == theirs).map(|n| n.2.to_owned())
+}
+
+/// Postgres: the class 23 of codes, and the constraint's name, which for our triggers is our own word.
+fn postgres(code: &str, name: Option<&str>) -> String {
+    if let Some(ours) = name.and_then(named) {
+        return ours;
     }
+    let kind = match (code, name) {
+        ("23503", _) => FOREIGN_KEY,
+        ("23505", Some(name)) if name.ends_with("_pkey") => PRIMARY_KEY,
+        ("23505", _) => UNIQUE,
+        ("23514", Some(ours)) if !ours.contains('_') => ours,
+        _ => CHECK,
+    };
+    kind.to_owned()
+}
+
+/// SQLite: 19 is SQLITE_CONSTRAINT, the low byte of every extended code. A trigger's text is our own word; the others say
+/// "UNIQUE constraint failed: table.column".
+fn sqlite(extended: i64, message: &str) -> Option<String> {
+    if extended & 0xff != 19 {
+        return None;
+    }
+    if let Some(ours) = message.split_once(": ").and_then(|(_, name)| named(name)) {
+        return Some(ours);
+    }
+    let kind = match extended {
+        787 => FOREIGN_KEY,
+        1555 | 2579 => PRIMARY_KEY,
+        2067 => UNIQUE,
+        1811 => message,
+        _ => CHECK,
+    };
+    Some(kind.to_owned())
 }
 
 /// The constraint that refused, under its stable name; `None` when the error is of another kind.
 fn constraint(error: &sqlx::Error) -> Option<String> {
     let sqlx::Error::Database(db) = error else { return None };
     let code = db.code()?;
-    if code.len() == 5 && code.starts_with("23") {
-        return Some(db.constraint().map_or_else(|| code.to_string(), stable));
-    }
-    // SQLite: 19 is SQLITE_CONSTRAINT, the low byte of every extended code; 1811 is a trigger's RAISE, with our own word
-    // as its text; the others say "UNIQUE constraint failed: table.column".
-    let extended: i64 = code.parse().ok()?;
-    if code.len() == 5 || extended & 0xff != 19 {
-        return None;
-    }
-    match (extended, db.message().split_once(": ")) {
-        (787, _) => Some(FOREIGN_KEY.to_owned()),
-        (1811, _) | (_, None) => Some(db.message().to_owned()),
-        (_, Some((_, name))) => Some(stable(name)),
+    // Postgres' codes have five characters, SQLite's are numbers of at most four digits.
+    match code.len() {
+        5 => code.starts_with("23").then(|| postgres(&code, db.constraint())),
+        _ => sqlite(code.parse().ok()?, db.message()),
     }
 }
 
@@ -145,4 +172,35 @@ pub enum ConnectError {
     /// A migration failed, or the database holds one that this program does not know.
     #[error("the database can't be migrated")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_engines_words_have_one_name() {
+        for (theirs, code, sqlite_code, sqlite_text, ours) in [
+            ("workspaces_slug_key", "23505", 2067, "UNIQUE constraint failed: workspaces.slug", SLUG),
+            ("last-admin", "23514", 1811, "last-admin", LAST_ADMIN),
+            ("x_fkey", "23503", 787, "FOREIGN KEY constraint failed", FOREIGN_KEY),
+            ("users_pkey", "23505", 1555, "UNIQUE constraint failed: users.id", PRIMARY_KEY),
+            ("invitations_id_key", "23505", 2067, "UNIQUE constraint failed: invitations.id", UNIQUE),
+            ("memberships_role_check", "23514", 275, "CHECK constraint failed: role IN ('admin')", CHECK),
+        ] {
+            assert_eq!(postgres(code, Some(theirs)), ours);
+            assert_eq!(sqlite(sqlite_code, sqlite_text).as_deref(), Some(ours));
+        }
+        assert_eq!(sqlite(5, "database is locked"), None);
+    }
+
+    #[test]
+    fn after_a_failover_older_connections_are_under_suspicion() {
+        let suspicion = Suspicion::default();
+        assert!(!suspicion.covers(Duration::from_secs(60)));
+        *suspicion.0.lock().unwrap() = Some(Instant::now());
+        assert!(suspicion.covers(Duration::from_secs(60)));
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(!suspicion.covers(Duration::ZERO), "made after the failover was seen");
+    }
 }

@@ -1,7 +1,5 @@
 //! Kept outcomes of calls that may be retried.
-use crate::{
-    db::{SqlDb, Stmt, Tx},
-};
+use crate::db::{SqlDb, Stmt, Tx};
 use settings_domain::{
     change::StoredOutcome,
     idempotency::{IdempotentCall, KEPT, Recorded},

@@ -1,12 +1,8 @@
 //! Invitations: rows, statements, writes.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     ids::{InvitationId, PersonId, UserId, WorkspaceId},
-    invitations::{
-        Acquaintance, EmailStatus, Invitation, InvitationState, InvitationView, InvitationWrite,
-    },
+    invitations::{Acquaintance, EmailStatus, Invitation, InvitationState, InvitationView, InvitationWrite},
     ports::{StoreError, store::Page},
     text::EmailKey,
 };
@@ -25,7 +21,9 @@ macro_rules! invitation_columns {
 macro_rules! views {
     ($rest:literal) => {
         concat!(
-            "SELECT ", invitation_columns!(), ", u.name AS inviter_name FROM invitations i \
+            "SELECT ",
+            invitation_columns!(),
+            ", u.name AS inviter_name FROM invitations i \
              LEFT JOIN users u ON u.id = i.invited_by ",
             $rest
         )

@@ -1,7 +1,5 @@
 //! Persons, memberships and accounts as members see them.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     ids::{PersonId, UserId, WorkspaceId},
     members::{Member, MemberView, MemberWrite, User},
@@ -24,7 +22,11 @@ pub(crate) use user_columns;
 macro_rules! views {
     ($rest:literal) => {
         concat!(
-            "SELECT ", member_columns!(), ", ", user_columns!(), ", a.last_active_at AS last_active_at \
+            "SELECT ",
+            member_columns!(),
+            ", ",
+            user_columns!(),
+            ", a.last_active_at AS last_active_at \
              FROM memberships m JOIN users u ON u.id = m.user_id \
              LEFT JOIN member_activity a ON a.workspace_id = m.workspace_id AND a.user_id = m.user_id ",
             $rest

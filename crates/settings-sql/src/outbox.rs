@@ -61,11 +61,9 @@ fn micros_of(d: Duration) -> i64 {
 fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
     let subject = row.id("subject_id")?;
     let job = match (row.text("kind")?.as_str(), row.maybe_id("workspace_id")?) {
-        (INVITATION, Some(workspace)) => Job::Invitation(
-            WorkspaceId::from_uuid(workspace),
-            InvitationId::from_uuid(subject),
-            row.int("generation")?,
-        ),
+        (INVITATION, Some(workspace)) => {
+            Job::Invitation(WorkspaceId::from_uuid(workspace), InvitationId::from_uuid(subject), row.int("generation")?)
+        }
         (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
@@ -95,12 +93,8 @@ pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -
 
 /// Queues the mail of a sign-in link.
 pub async fn queue_sign_in<D: SqlDb>(tx: &mut Tx<D>, delivery: DeliveryId, link: SignInId) -> Result<(), StoreError> {
-    let stmt = Stmt::new(INSERT)
-        .bind(delivery.as_uuid())
-        .bind(None::<Uuid>)
-        .text(SIGN_IN)
-        .bind(link.as_uuid())
-        .bind(0_i64);
+    let stmt =
+        Stmt::new(INSERT).bind(delivery.as_uuid()).bind(None::<Uuid>).text(SIGN_IN).bind(link.as_uuid()).bind(0_i64);
     tx.run_one(stmt).await
 }
 

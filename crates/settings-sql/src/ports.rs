@@ -1,7 +1,6 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity,
-    directory,
+    accounts, activity, directory,
     engine::{Engine, Scope},
     outbox,
     store::{SqlStore, applied},

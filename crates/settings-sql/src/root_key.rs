@@ -1,7 +1,5 @@
 //! The service's own wrapped root key.
-use crate::{
-    db::{SqlDb, Stmt, Tx},
-};
+use crate::db::{SqlDb, Stmt, Tx};
 use settings_domain::ports::StoreError;
 
 statements! {

@@ -17,9 +17,7 @@ use settings_domain::{
     ports::{
         StoreError,
         audit::AuditSealer,
-        store::{
-            ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads, UnitOfWork,
-        },
+        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads, UnitOfWork},
     },
     text::{EmailKey, Slug},
     workspaces::Workspace,

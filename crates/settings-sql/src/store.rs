@@ -84,7 +84,7 @@ pub(crate) async fn applied<E: Engine>(engine: &E) -> Result<Option<i64>, StoreE
     match directory::schema(&mut tx).await {
         Ok(version) => Ok(version),
         // The migrator's own table is not there yet: an empty database, which still has to answer.
-        Err(StoreError::Unavailable(_)) => directory::clock(&mut tx).await.map(|_| None),
+        Err(StoreError::Unavailable(_)) => directory::alive(&mut tx).await.map(|()| None),
         Err(e) => Err(e),
     }
 }
@@ -173,9 +173,8 @@ impl<E: Engine> SqlStore<E> {
     async fn lock(&self, scope: Scope, caller: CallerId) -> Result<(Session<E>, Standing), StoreError> {
         let (workspace, own) = (scope.workspace, E::STATEMENTS);
         let mut tx = self.engine.begin_write(scope).await?;
-        let row = tx
-            .first(Stmt::new(own.lock_workspace).bind(workspace), |row| row.get::<Option<i64>>("deleted_at"))
-            .await?;
+        let row =
+            tx.first(Stmt::new(own.lock_workspace).bind(workspace), |row| row.get::<Option<i64>>("deleted_at")).await?;
         let presence = match row {
             None => Presence::Absent,
             Some(None) => Presence::Present,

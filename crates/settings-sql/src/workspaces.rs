@@ -1,7 +1,5 @@
 //! Workspaces: rows, statements, writes.
-use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
-};
+use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
     ids::WorkspaceId,
     members::Headcount,
@@ -62,11 +60,7 @@ pub async fn get<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Option<Wor
 }
 
 /// Counts its seats at an instant.
-pub async fn headcount<D: SqlDb>(
-    tx: &mut Tx<D>,
-    workspace: Uuid,
-    at: OffsetDateTime,
-) -> Result<Headcount, StoreError> {
+pub async fn headcount<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, at: OffsetDateTime) -> Result<Headcount, StoreError> {
     tx.one(Stmt::new(HEADCOUNT).bind(workspace).time(at), |row| {
         Ok(Headcount { members: row.int("members")?, admins: row.int("admins")?, pending: row.int("pending")? })
     })

@@ -126,8 +126,12 @@ impl Engine for Lite {
             .pragma("trusted_schema", "OFF");
         let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
         // The writer first: it makes the file a write-ahead one, which a reader can't.
-        let writer =
-            pool().max_connections(1).min_connections(1).connect_with(file.clone()).await.map_err(ConnectError::Open)?;
+        let writer = pool()
+            .max_connections(1)
+            .min_connections(1)
+            .connect_with(file.clone())
+            .await
+            .map_err(ConnectError::Open)?;
         let readers = pool()
             .max_connections(options.readers.max(1))
             .connect_with(file.pragma("query_only", "ON"))

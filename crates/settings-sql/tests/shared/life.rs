@@ -21,7 +21,7 @@ use time::Duration;
 
 const PAGE: Page = Page { after: None, limit: 50 };
 
-pub async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
+pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
     let store = &world.store;
     store.ready().await.unwrap();
     assert!(store.is_empty().await.unwrap());
@@ -107,14 +107,17 @@ pub async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
     let mut audit = world.snapshot::<actions::ReadAudit>(&admin, &Selector::Id(id)).await;
     let events = audit.audit_events(&AuditFilter::default(), 50).await.unwrap();
     let names: Vec<_> = events.iter().rev().map(|e| e.record.action.as_str()).collect();
-    assert_eq!(names, [
-        "workspace.created",
-        "member.invited",
-        "member.joined",
-        "member.updated",
-        "api_key.created",
-        "api_key.revoked"
-    ]);
+    assert_eq!(
+        names,
+        [
+            "workspace.created",
+            "member.invited",
+            "member.joined",
+            "member.updated",
+            "api_key.created",
+            "api_key.revoked"
+        ]
+    );
     let of_bob = AuditFilter { actor: Some(bob.id.as_uuid()), ..AuditFilter::default() };
     let joined = audit.audit_events(&of_bob, 50).await.unwrap();
     assert_eq!(joined.len(), 1);
@@ -140,14 +143,16 @@ pub async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
     let gone = Snapshot::<actions::ReadWorkspace>::open(store, &admin, &Selector::Id(id)).await;
     assert!(matches!(gone, Err(EntryError::NotFound)));
     assert!(store.key(key.id).await.unwrap().is_none());
-    let (mut work, standing) =
-        store.begin(super::world::door::<actions::ReadWorkspace>(&Actor::platform(boss.id, id)).scope(), CallerId::Service).await.unwrap();
+    let (mut work, standing) = store
+        .begin(super::world::door::<actions::ReadWorkspace>(&Actor::platform(boss.id, id)).scope(), CallerId::Service)
+        .await
+        .unwrap();
     assert!(!standing.exists);
     assert!(work.slug_taken(&"acme".parse::<Slug>().unwrap()).await.unwrap());
     assert!(!work.slug_taken(&"other".parse::<Slug>().unwrap()).await.unwrap());
 }
 
-pub async fn a_member_of_one_workspace_need_not_name_it<S: AnyStore>(world: World<S>) {
+pub(crate) async fn a_member_of_one_workspace_need_not_name_it<S: AnyStore>(world: World<S>) {
     let ada = world.person("Ada").await;
     let own = async || world.store.snapshot(CallerId::User(ada.id), &Selector::Own).await.unwrap().1;
     assert!(matches!(own().await, Entry::Unclear));
@@ -156,10 +161,10 @@ pub async fn a_member_of_one_workspace_need_not_name_it<S: AnyStore>(world: Worl
     let second = world.workspace("second", &ada).await.workspace.id;
     assert!(matches!(own().await, Entry::Unclear));
     let mine = world.store.of(ada.id, PAGE).await.unwrap();
-    assert_eq!(mine.iter().map(|o| (o.view.workspace.id, o.role)).collect::<Vec<_>>(), [
-        (first, Role::Admin),
-        (second, Role::Admin)
-    ]);
+    assert_eq!(
+        mine.iter().map(|o| (o.view.workspace.id, o.role)).collect::<Vec<_>>(),
+        [(first, Role::Admin), (second, Role::Admin)]
+    );
     // A key that names another workspace brings its own record, and sees nothing there.
     let key = world.key(&caller(&ada), first).await;
     let (mut reads, entry) = world.store.snapshot(CallerId::Key(key.id), &Selector::Id(second)).await.unwrap();
@@ -169,7 +174,7 @@ pub async fn a_member_of_one_workspace_need_not_name_it<S: AnyStore>(world: Worl
     assert!(reads.workspace().await.unwrap().is_none());
 }
 
-pub async fn environments_trade_names<S: AnyStore>(world: World<S>) {
+pub(crate) async fn environments_trade_names<S: AnyStore>(world: World<S>) {
     let ada = world.person("Ada").await;
     let id = world.workspace("trade", &ada).await.workspace.id;
     let admin = caller(&ada);
@@ -202,7 +207,7 @@ pub async fn environments_trade_names<S: AnyStore>(world: World<S>) {
     assert_eq!(list.len(), 3);
 }
 
-pub async fn sign_in_works_once<S: AnyStore>(world: World<S>) {
+pub(crate) async fn sign_in_works_once<S: AnyStore>(world: World<S>) {
     let store = &world.store;
     let id = SignInId::from_uuid(uuid());
     let token = world.tokens.sign_in(id).digest;
@@ -220,11 +225,8 @@ pub async fn sign_in_works_once<S: AnyStore>(world: World<S>) {
     store.dead(&claimed[0], "refused").await.unwrap();
 
     let sid = SessionId::from_uuid(uuid());
-    let session = NewSession {
-        id: sid,
-        token: world.tokens.session(sid).unwrap().digest,
-        user: UserId::from_uuid(uuid()),
-    };
+    let session =
+        NewSession { id: sid, token: world.tokens.session(sid).unwrap().digest, user: UserId::from_uuid(uuid()) };
     let wrong = world.tokens.sign_in(SignInId::from_uuid(uuid())).digest;
     assert!(store.redeem_sign_in(id, &wrong, &session).await.unwrap().is_none());
     let opened = store.redeem_sign_in(id, &token, &session).await.unwrap().unwrap();

@@ -15,7 +15,7 @@ use std::sync::{
 };
 
 /// Tasks hammer a key; a revocation commits; whoever asks after its answer must not see the key active.
-pub async fn no_call_after_a_revocation_sees_the_key_active<S: AnyStore>(world: World<S>) {
+pub(crate) async fn no_call_after_a_revocation_sees_the_key_active<S: AnyStore>(world: World<S>) {
     const ROUNDS: usize = 20;
     const TASKS: usize = 8;
     let ada = world.person("Ada").await;
@@ -53,7 +53,7 @@ pub async fn no_call_after_a_revocation_sees_the_key_active<S: AnyStore>(world: 
 }
 
 /// Equal calls with one key, all at once: one effect, and everybody learns of it.
-pub async fn one_idempotency_key_has_one_effect<S: AnyStore>(world: World<S>) {
+pub(crate) async fn one_idempotency_key_has_one_effect<S: AnyStore>(world: World<S>) {
     let ada = world.person("Ada").await;
     let id = world.workspace("retry", &ada).await.workspace.id;
     let tasks: Vec<_> = (0..6)

@@ -1,5 +1,12 @@
 //! Builders for the smoke tests: people, calls, workspaces.
 use settings_crypto::{AuditKeys, RootKey, Tokens};
+use settings_domain::ports::{
+    accounts::Accounts,
+    audit::AuditSealer,
+    directory::{ActivityLog, Directory},
+    outbox::Outbox,
+    store::{KeyDirectory, Selector, Store},
+};
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
     idempotency::IdempotentCall,
@@ -13,19 +20,12 @@ use settings_domain::{
     transaction::{Call, Caller, Snapshot, Transaction},
     workspaces::{FirstAdmin, NewWorkspace, Workspace, WorkspaceView},
 };
-use settings_domain::ports::{
-    accounts::Accounts,
-    audit::AuditSealer,
-    directory::{ActivityLog, Directory},
-    outbox::Outbox,
-    store::{KeyDirectory, Selector, Store},
-};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Every port of a store.
-pub trait AnyStore:
+pub(crate) trait AnyStore:
     Store + Accounts + Directory + KeyDirectory + Outbox + ActivityLog + Clone + Send + Sync + 'static
 {
 }
@@ -36,10 +36,10 @@ impl<T: Store + Accounts + Directory + KeyDirectory + Outbox + ActivityLog + Clo
 
 /// A store and the keys beside it.
 #[derive(Clone)]
-pub struct World<S> {
-    pub store: S,
-    pub audit: Arc<AuditKeys>,
-    pub tokens: Arc<Tokens>,
+pub(crate) struct World<S> {
+    pub(crate) store: S,
+    pub(crate) audit: Arc<AuditKeys>,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 fn root() -> RootKey {
@@ -47,19 +47,19 @@ fn root() -> RootKey {
 }
 
 /// The sealer that stores under test are made with.
-pub fn sealer() -> Arc<dyn AuditSealer> {
+pub(crate) fn sealer() -> Arc<dyn AuditSealer> {
     Arc::new(AuditKeys::new(&root()))
 }
 
-pub fn uuid() -> Uuid {
+pub(crate) fn uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-pub fn email(text: &str) -> Email {
+pub(crate) fn email(text: &str) -> Email {
     text.parse().unwrap()
 }
 
-pub fn profile(name: &str, address: &str) -> Profile {
+pub(crate) fn profile(name: &str, address: &str) -> Profile {
     Profile {
         issuer: "https://id.example.org".into(),
         subject: address.into(),
@@ -70,28 +70,28 @@ pub fn profile(name: &str, address: &str) -> Profile {
     }
 }
 
-pub fn caller(user: &User) -> Caller {
+pub(crate) fn caller(user: &User) -> Caller {
     Caller::User { id: user.id, verified_email: user.email.clone(), platform: false }
 }
 
-pub fn call(caller: Caller) -> Call {
+pub(crate) fn call(caller: Caller) -> Call {
     Call { caller, request: "req-1".into(), idempotent: None, guard: Guard::default() }
 }
 
-pub fn idempotent(principal: &str, key: &str) -> IdempotentCall {
+pub(crate) fn idempotent(principal: &str, key: &str) -> IdempotentCall {
     IdempotentCall { principal: principal.into(), operation: "op", key: key.into(), fingerprint: [1; 32] }
 }
 
 impl<S: AnyStore> World<S> {
-    pub fn new(store: S) -> Self {
+    pub(crate) fn new(store: S) -> Self {
         Self { store, audit: Arc::new(AuditKeys::new(&root())), tokens: Arc::new(Tokens::new(&root())) }
     }
-    pub async fn person(&self, name: &str) -> User {
+    pub(crate) async fn person(&self, name: &str) -> User {
         let address = format!("{}@example.org", name.to_lowercase());
         self.store.sync(UserId::from_uuid(uuid()), &profile(name, &address)).await.unwrap()
     }
     /// A platform owner's call that makes a workspace with `admin` as its first member.
-    pub async fn workspace(&self, slug: &str, admin: &User) -> WorkspaceView {
+    pub(crate) async fn workspace(&self, slug: &str, admin: &User) -> WorkspaceView {
         let platform = self.person(&format!("boss-{slug}")).await;
         let workspace = WorkspaceId::from_uuid(uuid());
         let actor = Actor::platform(platform.id, workspace);
@@ -112,15 +112,15 @@ impl<S: AnyStore> World<S> {
         let change = Workspace::create(tx.permit(), taken, new).unwrap();
         tx.commit(change).await.unwrap().into_value()
     }
-    pub async fn snapshot<A: Action>(&self, caller: &Caller, selector: &Selector) -> Snapshot<A> {
+    pub(crate) async fn snapshot<A: Action>(&self, caller: &Caller, selector: &Selector) -> Snapshot<A> {
         Snapshot::<A>::open(&self.store, caller, selector).await.unwrap()
     }
     /// A transaction for `A`, entered through a snapshot of the same right.
-    pub async fn open<A: Mutation>(&self, caller: &Caller, workspace: WorkspaceId) -> Transaction<A> {
+    pub(crate) async fn open<A: Mutation>(&self, caller: &Caller, workspace: WorkspaceId) -> Transaction<A> {
         let earlier = self.snapshot::<A>(caller, &Selector::Id(workspace)).await;
         Transaction::open(&self.store, earlier.permit(), &call(caller.clone())).await.unwrap()
     }
-    pub fn new_invitation(&self, address: &str, role: Role) -> NewInvitation {
+    pub(crate) fn new_invitation(&self, address: &str, role: Role) -> NewInvitation {
         let id = InvitationId::from_uuid(uuid());
         NewInvitation {
             id,
@@ -131,7 +131,7 @@ impl<S: AnyStore> World<S> {
             role,
         }
     }
-    pub async fn invite(&self, by: &Caller, workspace: WorkspaceId, address: &str, role: Role) -> Invitation {
+    pub(crate) async fn invite(&self, by: &Caller, workspace: WorkspaceId, address: &str, role: Role) -> Invitation {
         let mut tx = self.open::<actions::InviteMember>(by, workspace).await;
         let known = tx.load().acquaintance(email(address).key()).await.unwrap();
         let (w, heads) = tx.workspace().await.unwrap();
@@ -139,7 +139,7 @@ impl<S: AnyStore> World<S> {
         let change = Invitation::invite(tx.permit(), new, &known, &heads, w.seat_limit).unwrap();
         tx.commit(change).await.unwrap().into_value()
     }
-    pub async fn accept(&self, who: &User, invitation: &Invitation) {
+    pub(crate) async fn accept(&self, who: &User, invitation: &Invitation) {
         let actor = Actor::invitee(invitation, who.id);
         let allowed = permit::<actions::AcceptInvitation>(&actor, OffsetDateTime::UNIX_EPOCH).unwrap();
         let mut tx = Transaction::open(&self.store, &allowed, &call(caller(who))).await.unwrap();
@@ -150,7 +150,7 @@ impl<S: AnyStore> World<S> {
         let change = found.accept(tx.permit(), &token, &by).unwrap();
         tx.commit(change).await.unwrap();
     }
-    pub async fn key(&self, by: &Caller, workspace: WorkspaceId) -> ApiKey {
+    pub(crate) async fn key(&self, by: &Caller, workspace: WorkspaceId) -> ApiKey {
         let mut tx = self.open::<actions::CreateApiKey>(by, workspace).await;
         let active = tx.load().active_api_keys().await.unwrap();
         let id = ApiKeyId::from_uuid(uuid());
@@ -168,7 +168,7 @@ impl<S: AnyStore> World<S> {
         let change = ApiKey::create(tx.permit(), active, new, |k, d| tokens.seal_api_key(k, d)).unwrap();
         tx.commit(change).await.unwrap().into_value()
     }
-    pub async fn revoke(&self, by: &Caller, key: &ApiKey) {
+    pub(crate) async fn revoke(&self, by: &Caller, key: &ApiKey) {
         let mut tx = self.open::<actions::RevokeApiKey>(by, key.workspace).await;
         let view = tx.load().api_key(key.id).await.unwrap().unwrap();
         let change = view.key.revoke(tx.permit(), None, &Guard::default()).unwrap();
@@ -177,6 +177,6 @@ impl<S: AnyStore> World<S> {
 }
 
 /// A permit that opens the door only; the transaction decides again.
-pub fn door<A: Action>(actor: &Actor) -> Permit<A> {
+pub(crate) fn door<A: Action>(actor: &Actor) -> Permit<A> {
     permit::<A>(actor, OffsetDateTime::UNIX_EPOCH).unwrap()
 }

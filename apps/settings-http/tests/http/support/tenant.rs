@@ -86,6 +86,12 @@ impl Deref for Key {
     }
 }
 
+impl Key {
+    pub(crate) fn new(site: &Site, id: String, value: &str) -> Self {
+        Self { id, value: value.to_owned(), caller: site.key(value) }
+    }
+}
+
 /// A workspace and its admin.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {

@@ -92,7 +92,8 @@ impl World {
             admin,
         };
         let change = Workspace::create(&permit, false, new).map_err(Refused::Rule);
-        assert_eq!(world.finish(Some(account(PLATFORM)), change), Ok(Outcome::Done(vec!["workspace.created"])));
+        let by = founder_joins.then(|| account(PLATFORM));
+        assert_eq!(world.finish(by, change), Ok(Outcome::Done(vec!["workspace.created"])));
         world
     }
 

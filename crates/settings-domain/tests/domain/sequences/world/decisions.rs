@@ -30,6 +30,11 @@ fn guard(seen: Seen, version: i64) -> Guard {
     }
 }
 
+/// The account that an event names aside; the platform's people are no persons of a workspace.
+fn person_behind(actor: &Actor) -> Option<UserId> {
+    actor.person().and(actor.user())
+}
+
 impl World {
     pub(super) fn advance(&mut self, hours: i64) -> Outcome {
         self.now += Duration::hours(hours);
@@ -48,7 +53,7 @@ impl World {
         let known = self.acquaintance(&email);
         let new = self.new_invitation(email, role);
         let change = Invitation::invite(&permit, new, &known, &self.headcount(), self.row().seat_limit);
-        self.finish(permit.actor().user(), change.map_err(Refused::Rule))
+        self.finish(person_behind(permit.actor()), change.map_err(Refused::Rule))
     }
 
     pub(super) fn resend(&mut self, who: Who, nth: usize, seen: Seen) -> Answer {
@@ -58,14 +63,14 @@ impl World {
         let guard = guard(seen, there.version);
         let limit = self.row().seat_limit;
         let change = there.resend(&permit, fresh, delivery, &self.headcount(), limit, &guard);
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
 
     pub(super) fn revoke_invitation(&mut self, who: Who, nth: usize, seen: Seen) -> Answer {
         let permit = self.permit::<actions::RevokeInvitation>(who)?;
         let there = self.youngest(nth)?;
         let change = there.revoke(&permit, &guard(seen, there.version));
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
 
     pub(super) fn accept(&mut self, nth: usize, by: Option<usize>, brings: Token, proven: Proven) -> Answer {
@@ -98,7 +103,7 @@ impl World {
         let there = self.target(whom)?;
         let sent = self.sent_by(there.user);
         let change = there.change_role(&permit, role, &self.headcount(), &sent, &guard(seen, there.version));
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
 
     pub(super) fn remove(&mut self, who: Who, whom: Whom, with_keys: bool, seen: Seen) -> Answer {
@@ -108,7 +113,7 @@ impl World {
         let keys: Vec<_> = self.keys.iter().filter(works).filter(|_| with_keys).cloned().collect();
         let (sent, guard) = (self.sent_by(there.user), guard(seen, there.version));
         let change = there.remove(&permit, &self.headcount(), &sent, &keys, &guard);
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
 
     pub(super) fn set_seats(&mut self, who: Who, limit: i64, seen: Seen) -> Answer {
@@ -133,7 +138,7 @@ impl World {
             expires_at: hours.map(|h| self.now + Duration::hours(h)),
         };
         let change = ApiKey::create(&permit, 0, new, |_, _| Seal::new([6; 32]));
-        self.finish(permit.actor().user(), change.map_err(Refused::Rule))
+        self.finish(person_behind(permit.actor()), change.map_err(Refused::Rule))
     }
 
     pub(super) fn revoke_key(&mut self, who: Who, nth: usize, confirmed: bool) -> Answer {
@@ -145,7 +150,7 @@ impl World {
             let guard = Guard { version: Some(1), confirm: Some(impact.digest().to_owned()) };
             change = there.revoke(&permit, used, &guard);
         }
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
 
     pub(super) fn replace_environments(&mut self, who: Who, names: u8, production: bool) -> Answer {
@@ -162,13 +167,13 @@ impl World {
         });
         let wanted = wanted.collect();
         let change = Environment::replace(&rights, &self.environments, wanted, |_| Vec::new(), &Guard::default());
-        self.finish(rights.update.actor().user(), change)
+        self.finish(person_behind(rights.update.actor()), change)
     }
 
     fn update(&mut self, who: Who, patch: WorkspacePatch, guard: &Guard) -> Answer {
         let permit = self.permit::<actions::UpdateWorkspace>(who)?;
         let change = self.row().update(&permit, patch, &self.headcount(), 30, guard);
-        self.finish(permit.actor().user(), change)
+        self.finish(person_behind(permit.actor()), change)
     }
     fn sent_by(&self, user: UserId) -> Vec<Invitation> {
         self.waiting().filter(|i| i.invited_by == Some(user)).cloned().collect()

@@ -1,0 +1,214 @@
+//! Two tenants side by side: what belongs to the other is answered like what does not exist, byte for byte.
+use crate::support::{
+    Answer, Caller, Site, Store, Tenant, json, on_both_stores,
+    tenant::{Person, SCOPES},
+    unchanged_by, unique,
+};
+
+on_both_stores!(
+    what_belongs_to_another_tenant_is_answered_like_what_does_not_exist,
+    another_workspace_is_answered_like_one_that_does_not_exist,
+    lists_show_one_tenant_only,
+    a_person_in_both_tenants_is_two_members,
+);
+
+/// Ids of everything that a tenant has.
+struct Things {
+    user: String,
+    invitation: String,
+    key: String,
+    environment: String,
+}
+
+async fn things(tenant: &Tenant) -> Things {
+    let [member] = tenant.members(["editor"]).await;
+    let invitation = tenant.invite(&format!("waiting.{}@example.org", unique()), "viewer").await;
+    let key = tenant.key(&["runs:read"]).await;
+    let list = json!({"environments": [{"name": "production", "tier": "production"}, {"name": "qa", "tier": "staging"}]});
+    let list = tenant.admin.put(tenant.path("/workspace/environments"), list).await.ok();
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    Things { user: member.id.clone(), invitation: text(&invitation["id"]), key: key.id.clone(), environment: text(&list["items"][1]["id"]) }
+}
+
+fn random() -> Things {
+    let id = || uuid::Uuid::now_v7().to_string();
+    Things { user: id(), invitation: id(), key: id(), environment: id() }
+}
+
+/// Every call that names a thing by its id, as somebody of `home` who names things of wherever.
+async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
+    let Things { user, invitation, key, environment } = things;
+    let org = format!("?organizationId={}", home.id);
+    let role = json!({"role": "viewer"});
+    let mut answers = vec![
+        by.get(home.path(&format!("/workspace/members/{user}"))).await,
+        by.put(home.path(&format!("/workspace/members/{user}")), role).await,
+        by.delete(home.path(&format!("/workspace/members/{user}"))).await,
+        by.delete(home.path(&format!("/workspace/members/{user}?apiKeys=revoke"))).await,
+        by.act(home.path(&format!("/workspace/invitations/{invitation}/resend"))).await,
+        by.delete(home.path(&format!("/workspace/invitations/{invitation}"))).await,
+        by.delete(home.path(&format!("/workspace/api-keys/{key}"))).await,
+        by.get(home.org(&format!("/members/{user}"))).await,
+        by.put(home.org(&format!("/members/{user}")), json!({"role": "guest"})).await,
+        by.delete(home.org(&format!("/members/{user}"))).await,
+        by.act(format!("/api/invitations/{invitation}/resend")).await,
+        by.delete(format!("/api/invitations/{invitation}")).await,
+        by.get(format!("/api/environments/{environment}{org}")).await,
+        by.put(format!("/api/environments/{environment}{org}"), json!({"name": "stolen"})).await,
+        by.delete(format!("/api/environments/{environment}{org}")).await,
+    ];
+    for answer in &answers {
+        answer.problem(404, "not-found");
+    }
+    // In a body an id is a value: unknown here, whoever else knows it.
+    let list = json!({"environments": [{"name": "production", "tier": "production"}, {"id": environment, "name": "qa", "tier": "staging"}]});
+    let in_body = by.put(home.path("/workspace/environments"), list).await;
+    assert_eq!(in_body.faults(), ["/environments"]);
+    answers.push(in_body);
+    answers
+}
+
+async fn what_belongs_to_another_tenant_is_answered_like_what_does_not_exist(store: Store) {
+    let site = Site::shared(store).await;
+    let (a, b) = tokio::join!(site.tenant(), site.tenant());
+    let theirs = things(&b).await;
+    unchanged_by(&[&a, &b], async {
+        let (foreign, nobodys) = (calls(&a, &a.admin, &theirs).await, calls(&a, &a.admin, &random()).await);
+        for (foreign, nobodys) in foreign.iter().zip(&nobodys) {
+            assert_eq!(foreign.anonymised(), nobodys.anonymised(), "{}", foreign.what);
+            let names = |a: &Answer| a.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(names(foreign), names(nobodys), "{}", foreign.what);
+        }
+        // Not even for who is a member of both does a path reach across.
+        let at_home = calls(&b, &b.admin, &random()).await;
+        assert_eq!(at_home.len(), foreign.len());
+    })
+    .await;
+    // The other tenant's things still work.
+    let path = b.path(&format!("/workspace/invitations/{}/resend", theirs.invitation));
+    b.admin.act(path).await.ok();
+}
+
+async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store) {
+    let site = Site::shared(store).await;
+    let (a, b) = tokio::join!(site.tenant(), site.tenant());
+    let key = a.key(&SCOPES).await;
+    let nowhere = uuid::Uuid::now_v7().to_string();
+    let nowhere_slug = format!("t-{}", unique());
+    unchanged_by(&[&a, &b], async {
+        for by in [&*a.admin, &*key] {
+            for (method, path) in [
+                ("GET", "/workspace"), ("PUT", "/workspace"), ("GET", "/workspace/environments"),
+                ("PUT", "/workspace/environments"), ("GET", "/workspace/members"), ("POST", "/workspace/members"),
+                ("GET", "/workspace/invitations"), ("GET", "/workspace/api-keys"), ("POST", "/workspace/api-keys"),
+                ("GET", "/audit/events"), ("GET", "/audit/verify"), ("GET", "/authz/explain?action=workspace:read"),
+            ] {
+                let there = by.send(method, &b.path(path)).await;
+                there.problem(404, "not-found");
+                let none = by.send(method, &format!("/w/{nowhere_slug}{path}")).await;
+                assert_eq!(there.anonymised(), none.anonymised(), "{}", there.what);
+                for header in [&b.id, &b.slug] {
+                    let there = by.within(header).send(method, path).await;
+                    assert_eq!(there.anonymised(), none.anonymised(), "{} with X-Workspace", there.what);
+                }
+            }
+            for (method, path) in [("GET", "/api/environments"), ("POST", "/api/environments")] {
+                let there = by.send(method, &format!("{path}?organizationId={}", b.id)).await;
+                there.problem(404, "not-found");
+                let none = by.send(method, &format!("{path}?organizationId={nowhere}")).await;
+                assert_eq!(there.anonymised(), none.anonymised());
+            }
+            let body = json!({"organizationId": b.id, "name": "theirs", "tier": "staging"});
+            by.post("/api/environments", body).await.problem(404, "not-found");
+            for path in ["not-a-uuid", "", "%2e%2e"] {
+                by.get(format!("/api/environments?organizationId={path}")).await.problem(404, "not-found");
+            }
+        }
+        for path in ["", "/members", "/invitations"] {
+            let there = a.admin.get(b.org(path)).await;
+            there.problem(404, "not-found");
+            let none = a.admin.get(format!("/api/organizations/{nowhere}{path}")).await;
+            assert_eq!(there.anonymised(), none.anonymised());
+        }
+        // A key under another workspace's slug is 404 on every path, also where no permission is asked.
+        key.act(b.path("/api-keys/verify")).await.problem(404, "not-found");
+        key.within(&b.slug).act("/api-keys/verify").await.problem(404, "not-found");
+        key.act(a.path("/api-keys/verify")).await.ok();
+        for (path, body) in [("", json!({"name": "theirs"})), ("/members/x", json!({"role": "user"}))] {
+            a.admin.put(b.org(path), body).await.problem(404, "not-found");
+        }
+        a.admin.delete(b.org("")).await.problem(404, "not-found");
+    })
+    .await;
+}
+
+async fn lists_show_one_tenant_only(store: Store) {
+    let site = Site::shared(store).await;
+    let (a, b) = tokio::join!(site.tenant(), site.tenant());
+    // Interleaved, so that ids of both lie between each other.
+    for n in 0..5 {
+        for tenant in [&a, &b] {
+            tenant.invite(&format!("p{n}.{}@example.org", unique()), "viewer").await;
+            tenant.key(&["runs:read"]).await;
+        }
+    }
+    for (tenant, other) in [(&a, &b), (&b, &a)] {
+        for path in ["/workspace/members", "/workspace/invitations", "/workspace/api-keys", "/audit/events"] {
+            let (mut seen, mut cursor) = (0, String::new());
+            loop {
+                let answer = tenant.admin.get(tenant.path(&format!("{path}?limit=2{cursor}"))).await;
+                let page = answer.ok();
+                for foreign in [&other.id, &other.slug, &other.admin.id, &other.admin.person.email] {
+                    assert!(!answer.text().contains(foreign.as_str()), "{path} shows {foreign}");
+                }
+                seen += page["items"].as_array().unwrap().len();
+                match page["nextCursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            let want = match path {
+                "/workspace/members" => 1,
+                "/audit/events" => 12,
+                _ => 5,
+            };
+            assert_eq!(seen, want, "{path}");
+        }
+        let own = tenant.admin.get("/api/organizations").await.ok();
+        let ids: Vec<_> = own["items"].as_array().unwrap().iter().map(|w| w["id"].clone()).collect();
+        assert_eq!(ids, [json!(tenant.id)]);
+    }
+    let everywhere = site.platform().get("/api/organizations?limit=100").await.ok();
+    let ids: Vec<_> = everywhere["items"].as_array().unwrap().iter().map(|w| w["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&a.id.as_str()) && ids.contains(&b.id.as_str()), "the platform sees all");
+}
+
+async fn a_person_in_both_tenants_is_two_members(store: Store) {
+    let site = Site::shared(store).await;
+    let (a, b) = tokio::join!(site.tenant(), site.tenant());
+    let person = Person::new("both");
+    a.invite(&person.email, "viewer").await;
+    let in_a = a.joins(person.clone()).await;
+    b.invite(&person.email, "editor").await;
+    let token = site.nth_invitation(&person.email, 2).await;
+    let caller = site.person(&person);
+    caller.act(format!("/api/invitations/{token}/accept")).await.ok();
+
+    // With two workspaces the caller has to say which one is meant.
+    caller.get("/workspace").await.problem(400, "workspace-required");
+    caller.get("/api/environments").await.problem(400, "workspace-required");
+    assert_eq!(caller.within(&a.slug).get("/workspace").await.ok()["id"], a.id.as_str());
+    assert_eq!(caller.within(&b.id).get("/workspace").await.ok()["id"], b.id.as_str());
+    caller.within("no such").get("/workspace").await.problem(404, "not-found");
+    caller.get("/workspace").header("x-workspace", &a.id).header("x-workspace", &b.id).await.problem(400, "malformed-request");
+    // Viewer here, editor there; each role counts in its own place only.
+    caller.get(a.path("/workspace/members")).await.problem(403, "forbidden");
+    let members = caller.get(b.path("/workspace/members?q=both")).await.ok();
+    assert_eq!((&members["items"][0]["userId"], &members["items"][0]["role"]), (&json!(in_a.id), &json!("editor")));
+    let path = |t: &Tenant| t.path(&format!("/workspace/members/{}", in_a.id));
+    unchanged_by(&[&b], async { a.admin.delete(path(&a)).await.ok() }).await;
+    caller.get(a.path("/workspace")).await.problem(404, "not-found");
+    caller.get(b.path("/workspace")).await.ok();
+    assert_eq!(caller.get("/workspace").await.ok()["id"], b.id.as_str(), "one is left, so it is meant");
+    assert_eq!(b.admin.get(path(&b)).await.ok()["role"], "editor");
+}

@@ -1,0 +1,35 @@
+//! What the database refuses by itself, by raw SQL past every decision.
+use crate::{fresh, shared::breaking};
+use settings_sql::engine::{Engine as _, Scope};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_constraint_refuses_under_its_stable_name() {
+    let fresh = fresh().await;
+    let world = fresh.world();
+    for case in breaking::cases(&world).await {
+        let mut tx = fresh.database.engine().begin_write(Scope::tenant(case.workspace)).await.unwrap();
+        breaking::check(&mut tx, &case).await;
+    }
+}
+
+/// The role has no right to try these, so the owner does: the triggers stand behind the grants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_can_not_rewrite_history_either() {
+    let fresh = fresh().await;
+    let ada = fresh.world().person("Ada").await;
+    fresh.world().workspace("history", &ada).await;
+    let pool = sqlx::PgPool::connect(fresh.db.admin_url()).await.unwrap();
+    for sql in [
+        "UPDATE audit_events SET action = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "DELETE FROM audit_openings",
+        "TRUNCATE audit_openings",
+        "UPDATE audit_openings SET sealed = 'x'",
+    ] {
+        let refused = sqlx::query(sql).execute(&pool).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().constraint(), Some("audit-append-only"), "{sql}");
+    }
+    let erased = sqlx::query("UPDATE audit_openings SET sealed = NULL").execute(&pool).await.unwrap();
+    assert!(erased.rows_affected() > 0);
+}

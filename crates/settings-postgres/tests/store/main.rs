@@ -1,0 +1,91 @@
+//! The store over Postgres: the shared smoke tests and every statement.
+mod constraints;
+mod isolation;
+#[path = "../../../settings-sql/tests/shared/mod.rs"]
+mod shared;
+
+use settings_postgres::{Database, MIGRATOR, PostgresStore};
+use settings_testkit::postgres::{Cluster, TestDb, migrations_key};
+use shared::world::{World, sealer};
+use sqlx::Executor as _;
+
+/// A migrated database of one test.
+pub(crate) struct Fresh {
+    pub(crate) database: Database,
+    pub(crate) db: TestDb,
+}
+
+async fn migrate(url: String) -> Result<(), String> {
+    let database = Database::connect(&url).await.map_err(|e| format!("{e:?}"))?;
+    database.migrate().await.map_err(|e| format!("{e:?}"))?;
+    database.close().await;
+    Ok(())
+}
+
+pub(crate) async fn fresh() -> Fresh {
+    let cluster = Cluster::shared().await;
+    cluster.template(&migrations_key(&MIGRATOR), migrate).await;
+    let db = cluster.fresh().await;
+    let database = Database::connect(db.url()).await.unwrap();
+    assert!(database.pending_migrations().await.unwrap().is_empty());
+    Fresh { database, db }
+}
+
+impl Fresh {
+    pub(crate) fn world(&self) -> World<PostgresStore> {
+        World::new(self.database.store(sealer()))
+    }
+}
+
+macro_rules! shared_tests {
+    ($($name:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let fresh = fresh().await;
+            shared::$name(fresh.world()).await;
+        }
+    )*};
+}
+
+shared_tests!(
+    a_workspace_lives,
+    a_member_of_one_workspace_need_not_name_it,
+    environments_trade_names,
+    sign_in_works_once,
+    no_call_after_a_revocation_sees_the_key_active,
+    one_idempotency_key_has_one_effect,
+);
+
+#[tokio::test]
+async fn every_statement_prepares() {
+    let fresh = fresh().await;
+    let mut conn = fresh.database.engine().pool().acquire().await.unwrap();
+    let own = <settings_postgres::Pg as settings_sql::engine::Engine>::STATEMENTS.all();
+    let shared = settings_sql::statements().into_iter();
+    for (name, sql) in shared.chain(own).chain(settings_postgres::STATEMENTS.iter().copied()) {
+        if let Err(e) = conn.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await {
+            panic!("{name}: {e}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_says_what_it_lacks_and_is_migrated_by_several_at_once() {
+    let db = Cluster::shared().await.empty().await;
+    let database = Database::connect(db.url()).await.unwrap();
+    assert_eq!(database.pending_migrations().await.unwrap(), [1]);
+    let other = Database::connect(db.url()).await.unwrap();
+    let (a, b) = tokio::join!(database.migrate(), other.migrate());
+    a.unwrap();
+    b.unwrap();
+    assert!(database.pending_migrations().await.unwrap().is_empty());
+    assert!(database.rls_enforced().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_need_not_stay_prepared() {
+    let fresh = fresh().await;
+    let options = settings_postgres::Options::default().persistent(false);
+    let database = Database::connect_with(fresh.db.url(), &options).await.unwrap();
+    shared::a_workspace_lives(World::new(database.store(sealer()))).await;
+}

@@ -1,0 +1,97 @@
+//! Accounts, sign-in links and sessions.
+use super::{
+    FakeStore,
+    state::{Account, Link, Message, MessageState, SessionRow, State},
+};
+use async_trait::async_trait;
+use settings_domain::{
+    ids::{SessionId, SignInId, UserId},
+    members::User,
+    ports::{
+        StoreError,
+        accounts::{Accounts, EMAIL_ISSUER, NewSession, SESSION_LIFETIME, Session, SignInLink},
+        identity::Profile,
+        outbox::Job,
+    },
+    tokens::Digest,
+};
+
+/// Makes or renews an account. What a token does not say stays as it is.
+fn sync(state: &mut State, fresh: UserId, profile: &Profile) -> User {
+    let same = |a: &Account| a.issuer == profile.issuer && a.subject == profile.subject;
+    let id = state.accounts.iter().find(|(_, a)| same(a)).map_or(fresh, |(id, _)| *id);
+    let account = state.accounts.entry(id).or_insert_with(|| Account {
+        issuer: profile.issuer.clone(),
+        subject: profile.subject.clone(),
+        email: None,
+        verified: false,
+        name: None,
+        picture: None,
+    });
+    if let Some(email) = &profile.email {
+        (account.email, account.verified) = (Some(email.clone()), profile.email_verified);
+    }
+    account.name = profile.name.clone().or(account.name.take());
+    account.picture = profile.picture.clone().or(account.picture.take());
+    account.view(id)
+}
+
+#[async_trait]
+impl Accounts for FakeStore {
+    async fn sync(&self, fresh: UserId, profile: &Profile) -> Result<User, StoreError> {
+        Ok(sync(&mut self.state(), fresh, profile))
+    }
+    async fn keep_sign_in(&self, link: &SignInLink) -> Result<(), StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let row =
+            Link { token: link.token, email: link.email.clone(), expires_at: now + link.lifetime, used: false };
+        state.links.insert(link.id, row);
+        if let Some(delivery) = link.delivery {
+            let message = Message {
+                job: Job::SignIn(link.id),
+                state: MessageState::Pending,
+                attempts: 0,
+                next_at: now,
+                lease_until: None,
+            };
+            state.queue.insert(delivery, message);
+        }
+        Ok(())
+    }
+    async fn redeem_sign_in(
+        &self,
+        id: SignInId,
+        token: &Digest,
+        session: &NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let works = |l: &&mut Link| !l.used && now < l.expires_at && l.token == *token;
+        let Some(link) = state.links.get_mut(&id).filter(works) else { return Ok(None) };
+        link.used = true;
+        let profile = Profile {
+            issuer: EMAIL_ISSUER.to_owned(),
+            subject: link.email.key().as_str().to_owned(),
+            email: Some(link.email.clone()),
+            email_verified: true,
+            name: None,
+            picture: None,
+        };
+        let user = sync(&mut state, session.user, &profile);
+        let expires_at = now + SESSION_LIFETIME;
+        let row = SessionRow { token: session.token, user: user.id, expires_at, ended: false };
+        state.sessions.insert(session.id, row);
+        Ok(Some(Session { user, expires_at }))
+    }
+    async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
+        let (state, now) = (self.state(), self.now());
+        let works = |s: &&SessionRow| !s.ended && now < s.expires_at && s.token == *token;
+        let row = state.sessions.get(&id).filter(works);
+        Ok(row.and_then(|s| Some(Session { user: state.user(s.user)?, expires_at: s.expires_at })))
+    }
+    async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
+        if let Some(session) = self.state().sessions.get_mut(&id) {
+            session.ended = true;
+        }
+        Ok(())
+    }
+}

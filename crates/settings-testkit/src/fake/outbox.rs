@@ -1,0 +1,117 @@
+//! Owed messages.
+use super::{
+    FakeStore,
+    state::{Link, Message, MessageState, State},
+};
+use async_trait::async_trait;
+use settings_domain::{
+    ids::{InvitationId, SignInId, WorkspaceId},
+    invitations::{EmailStatus, Invitation, InvitationState},
+    ports::{
+        StoreError,
+        outbox::{Claimed, InvitationLetter, Job, Outbox},
+    },
+    text::Email,
+};
+use time::{Duration, OffsetDateTime};
+
+/// The message as this worker has taken it: another one may have taken it since.
+fn own<'s>(state: &'s mut State, message: &Claimed) -> Option<&'s mut Message> {
+    let mine = |m: &&mut Message| m.state == MessageState::Pending && m.attempts == message.attempt + 1;
+    state.queue.get_mut(&message.delivery).filter(mine)
+}
+
+/// What became of an invitation's mail. A link that was renewed meanwhile has a mail of its own.
+fn mail_status(state: &mut State, job: Job, status: EmailStatus) {
+    if let Job::Invitation(workspace, id, generation) = job {
+        let tenant = state.tenants.get_mut(&workspace);
+        let row = tenant.and_then(|t| t.invitations.get_mut(&id));
+        let same = |i: &&mut Invitation| i.generation == generation && i.state == InvitationState::Pending;
+        if let Some(row) = row.filter(same) {
+            row.email_status = status;
+        }
+    }
+}
+
+#[async_trait]
+impl Outbox for FakeStore {
+    async fn claim(&self, limit: i64, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let due = |m: &Message| {
+            m.state == MessageState::Pending && m.next_at <= now && m.lease_until.is_none_or(|until| until <= now)
+        };
+        let mut ready: Vec<_> = state.queue.iter_mut().filter(|(_, m)| due(m)).collect();
+        ready.sort_by_key(|(_, m)| m.next_at);
+        let taken = ready.into_iter().take(usize::try_from(limit).unwrap_or_default());
+        Ok(taken
+            .map(|(delivery, m)| {
+                m.lease_until = Some(now + lease);
+                m.attempts += 1;
+                Claimed { delivery: *delivery, attempt: m.attempts - 1, job: m.job }
+            })
+            .collect())
+    }
+    async fn invitation_letter(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+    ) -> Result<Option<InvitationLetter>, StoreError> {
+        let (state, now) = (self.state(), self.now());
+        let Some(tenant) = state.living(workspace) else { return Ok(None) };
+        let waits = |i: &&Invitation| {
+            i.generation == generation && i.state == InvitationState::Pending && !i.is_over(now)
+        };
+        Ok(tenant.invitations.get(&id).filter(waits).map(|i| InvitationLetter {
+            to: i.email.clone(),
+            workspace: tenant.workspace.name.to_string(),
+            inviter: i.invited_by.and_then(|u| state.user(u)).and_then(|u| u.name),
+            role: i.role,
+            expires_at: i.expires_at,
+        }))
+    }
+    async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
+        let (state, now) = (self.state(), self.now());
+        let works = |l: &&Link| !l.used && now < l.expires_at;
+        Ok(state.links.get(&id).filter(works).map(|l| (l.email.clone(), l.expires_at)))
+    }
+    async fn done(&self, message: &Claimed, sent: bool) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(row) = state.queue.get_mut(&message.delivery) {
+            (row.state, row.lease_until) = (MessageState::Done, None);
+        }
+        if sent {
+            mail_status(&mut state, message.job, EmailStatus::Sent);
+        }
+        Ok(())
+    }
+    async fn retry(&self, message: &Claimed, after: Duration, _cause: &'static str) -> Result<(), StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        if let Some(row) = own(&mut state, message) {
+            (row.lease_until, row.next_at) = (None, now + after);
+        }
+        Ok(())
+    }
+    async fn dead(&self, message: &Claimed, _cause: &'static str) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(row) = state.queue.get_mut(&message.delivery).filter(|m| m.state == MessageState::Pending) {
+            (row.state, row.lease_until) = (MessageState::Dead, None);
+        }
+        mail_status(&mut state, message.job, EmailStatus::Failed);
+        Ok(())
+    }
+    async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for message in messages {
+            if let Some(row) = own(&mut state, message) {
+                row.lease_until = None;
+                row.attempts -= 1;
+            }
+        }
+        Ok(())
+    }
+    async fn depth(&self) -> Result<i64, StoreError> {
+        let waiting = self.state().queue.values().filter(|m| m.state == MessageState::Pending).count();
+        Ok(i64::try_from(waiting).unwrap_or(i64::MAX))
+    }
+}

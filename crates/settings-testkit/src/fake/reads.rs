@@ -1,0 +1,178 @@
+//! Loads from one copy of everything.
+use super::state::{State, Tenant};
+use async_trait::async_trait;
+use settings_domain::{
+    api_keys::{ApiKeyRecord, ApiKeyView, Creator, KeyStatus},
+    audit::{AuditRecord, SealedEvent},
+    environments::Environment,
+    ids::{ApiKeyId, InvitationId, UserId, WorkspaceId},
+    invitations::{Acquaintance, Invitation, InvitationView},
+    members::{Headcount, Member, MemberView},
+    ports::{
+        StoreError,
+        audit::AuditSealer,
+        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads},
+    },
+    text::EmailKey,
+    workspaces::Workspace,
+};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A view of one tenant, or of none for a caller who was not let in.
+pub(super) struct View {
+    pub(super) state: State,
+    pub(super) workspace: Option<WorkspaceId>,
+    pub(super) at: OffsetDateTime,
+    pub(super) sealer: Arc<dyn AuditSealer>,
+}
+
+/// A page of a list that is in the order of its ids already.
+pub(super) fn page<T>(all: impl Iterator<Item = T>, page: Page, id: impl Fn(&T) -> Uuid) -> Vec<T> {
+    let after = move |item: &T| page.after.is_none_or(|a| id(item) > a);
+    all.filter(after).take(usize::try_from(page.limit).unwrap_or_default()).collect()
+}
+
+impl View {
+    fn tenant(&self) -> Option<&Tenant> {
+        self.state.living(self.workspace?)
+    }
+    fn list<T>(&self, f: impl FnOnce(&Tenant) -> Vec<T>) -> Vec<T> {
+        self.tenant().map(f).unwrap_or_default()
+    }
+    fn key_view(&self, tenant: &Tenant, record: &ApiKeyRecord) -> ApiKeyView {
+        let creator = record.key.created_by.map(|user| {
+            let known = self.state.user(user);
+            let name = known.and_then(|u| u.name.or_else(|| u.email.map(String::from)));
+            Creator { user, name, still_member: tenant.members.get(&user).is_some_and(Member::is_active) }
+        });
+        let last_used_at = tenant.key_uses.get(&record.key.id).copied();
+        ApiKeyView { key: record.key.clone(), creator, last_used_at }
+    }
+    fn invitation_view(&self, invitation: &Invitation) -> InvitationView {
+        let inviter_name = invitation.invited_by.and_then(|u| self.state.user(u)).and_then(|u| u.name);
+        InvitationView { invitation: invitation.clone(), inviter_name }
+    }
+    fn entry(&self, tenant: &Tenant, event: &SealedEvent) -> Result<AuditEntry, StoreError> {
+        let (record, salts) = (event.record.clone(), tenant.salts());
+        let open = |o| self.sealer.open(record.workspace, record.seq, o, &salts);
+        let personal = event.openings.iter().map(|o| open(o).map(|value| (o.field.clone(), value)));
+        let personal = personal.collect::<Result<_, _>>().map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        Ok(AuditEntry { record, hash: event.hash, personal })
+    }
+}
+
+fn text_fits(view: &MemberView, filter: &MemberFilter) -> bool {
+    let contains = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+    let named = |part: &String| {
+        let name = view.user.name.as_deref().unwrap_or_default();
+        let email = view.user.email.as_ref().map(|e| e.as_str()).unwrap_or_default();
+        contains(name, part) || contains(email, part)
+    };
+    filter.text.as_ref().is_none_or(named)
+}
+
+fn event_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
+    let record: &AuditRecord = &entry.record;
+    let says = |field: &str, id: Uuid| {
+        entry.personal.iter().any(|(f, value)| f == field && value.as_deref() == Some(id.to_string().as_str()))
+    };
+    let about = |id: Uuid| {
+        let workspace = record.target_kind == "workspace" && record.workspace.as_uuid() == id;
+        record.target_id == Some(id) || workspace || says("target", id)
+    };
+    let by = |id: Uuid| record.actor_key.map(ApiKeyId::as_uuid) == Some(id) || says("actor", id);
+    (filter.risks.is_empty() || filter.risks.contains(&record.risk))
+        && filter.action.as_ref().is_none_or(|a| *a == record.action)
+        && filter.actor.is_none_or(by)
+        && filter.target.is_none_or(about)
+        && filter.from.is_none_or(|at| record.at >= at)
+        && filter.to.is_none_or(|at| record.at < at)
+        && filter.before_seq.is_none_or(|seq| record.seq < seq)
+}
+
+#[async_trait]
+impl TenantReads for View {
+    async fn workspace(&mut self) -> Result<Option<Workspace>, StoreError> {
+        Ok(self.tenant().map(|t| t.workspace.clone()))
+    }
+    async fn headcount(&mut self) -> Result<Headcount, StoreError> {
+        Ok(self.tenant().map(|t| t.headcount(self.at)).unwrap_or_default())
+    }
+    async fn environments(&mut self) -> Result<Vec<Environment>, StoreError> {
+        let mut list = self.list(|t| t.environments.clone());
+        list.sort_by_key(|e| (e.created_at, e.id));
+        Ok(list)
+    }
+    async fn members(&mut self, filter: &MemberFilter, p: Page) -> Result<Vec<MemberView>, StoreError> {
+        Ok(self.list(|t| {
+            let active = t.members.values().filter(|m| m.is_active() && filter.role.is_none_or(|r| r == m.role));
+            let views = active.filter_map(|m| t.member_view(m, &self.state)).filter(|v| text_fits(v, filter));
+            page(views, p, |v| v.member.user.as_uuid())
+        }))
+    }
+    async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.member_view(t.members.get(&user)?, &self.state)))
+    }
+    async fn invitations(&mut self, p: Page) -> Result<Vec<InvitationView>, StoreError> {
+        let views = |t: &Tenant| page(t.pending(), p, |i| i.id.as_uuid());
+        Ok(self.list(|t| views(t).into_iter().map(|i| self.invitation_view(i)).collect()))
+    }
+    async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.invitations.get(&id)).map(|i| self.invitation_view(i)))
+    }
+    async fn invitations_sent_by(&mut self, user: UserId) -> Result<Vec<Invitation>, StoreError> {
+        let sent = |i: &&Invitation| i.invited_by == Some(user) && !i.is_over(self.at);
+        Ok(self.list(|t| t.pending().filter(sent).cloned().collect()))
+    }
+    async fn acquaintance(&mut self, email: &EmailKey) -> Result<Acquaintance, StoreError> {
+        let Some(t) = self.tenant() else { return Ok(Acquaintance::default()) };
+        let invited = t.persons.iter().find(|(_, p)| p.email.as_ref() == Some(email));
+        let owning = || t.persons.iter().find(|(_, p)| self.state.has_address(p.user, email));
+        let known_as = |m: &Member| t.persons.get(&m.person).and_then(|p| p.email.as_ref()) == Some(email);
+        let is_this = |m: &&Member| known_as(m) || self.state.has_address(Some(m.user), email);
+        Ok(Acquaintance {
+            person: invited.or_else(owning).map(|(id, _)| *id),
+            is_member: t.members.values().filter(|m| m.is_active()).any(|m| is_this(&m)),
+            pending: t.pending().find(|i| i.email.key() == email).cloned(),
+        })
+    }
+    async fn api_keys(&mut self, filter: ApiKeyFilter, p: Page) -> Result<Vec<ApiKeyView>, StoreError> {
+        let active = |v: &ApiKeyView| v.key.status(self.at) == KeyStatus::Active;
+        let fits = |v: &ApiKeyView| {
+            (!filter.departed || v.creator.as_ref().is_none_or(|c| !c.still_member))
+                && filter.active_of.is_none_or(|user| v.key.created_by == Some(user) && active(v))
+        };
+        Ok(self.list(|t| {
+            let views = t.keys.values().map(|k| self.key_view(t, k)).filter(fits);
+            page(views, p, |v| v.key.id.as_uuid())
+        }))
+    }
+    async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyView>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.keys.get(&id).map(|k| self.key_view(t, k))))
+    }
+    async fn active_api_keys(&mut self) -> Result<i64, StoreError> {
+        let active = |k: &&ApiKeyRecord| k.key.status(self.at) == KeyStatus::Active;
+        let count = self.tenant().map_or(0, |t| t.keys.values().filter(active).count());
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+    async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
+        let Some(t) = self.tenant() else { return Ok(Vec::new()) };
+        let mut entries = t.events.iter().map(|e| self.entry(t, e)).collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(|e| std::cmp::Reverse(e.record.seq));
+        entries.retain(|e| event_fits(e, filter));
+        entries.truncate(usize::try_from(limit).unwrap_or_default());
+        Ok(entries)
+    }
+    async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.head))
+    }
+    async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
+        let mut events = self.list(|t| t.events.clone());
+        events.sort_by_key(|e| e.record.seq);
+        events.retain(|e| e.record.seq > after);
+        events.truncate(usize::try_from(limit).unwrap_or_default());
+        Ok(ChainPart { events, salts: self.tenant().map(Tenant::salts).unwrap_or_default() })
+    }
+}

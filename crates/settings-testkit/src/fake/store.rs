@@ -1,0 +1,184 @@
+//! The door: snapshots, transactions, keys.
+use super::{FakeStore, persist, reads::View, state::State};
+use async_trait::async_trait;
+use settings_domain::{
+    api_keys::ApiKeyView,
+    change::ChangeSet,
+    environments::Environment,
+    idempotency::{IdempotentCall, KEPT, Recorded},
+    ids::{ApiKeyId, InvitationId, UserId, WorkspaceId},
+    invitations::{Acquaintance, Invitation, InvitationView},
+    members::{Headcount, MemberView},
+    policy::TenantScope,
+    ports::{
+        StoreError,
+        store::{
+            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, Entry, KeyDirectory, KeyStanding, MemberFilter,
+            Page, Selector, Standing, Store, TenantReads, UnitOfWork,
+        },
+    },
+    text::{EmailKey, Slug},
+    workspaces::Workspace,
+};
+use time::OffsetDateTime;
+use tokio::sync::OwnedMutexGuard;
+
+/// An open transaction: a copy of everything, and the lock that keeps the tenant's part of it true.
+struct Work {
+    store: FakeStore,
+    view: View,
+    workspace: WorkspaceId,
+    _lock: OwnedMutexGuard<()>,
+}
+
+impl Work {
+    /// Where outcomes are kept: with the workspace, or under none for a call that makes one.
+    fn outcome_scope(&self) -> Option<WorkspaceId> {
+        self.view.state.tenants.contains_key(&self.workspace).then_some(self.workspace)
+    }
+}
+
+fn standing(state: &State, workspace: WorkspaceId, caller: CallerId, at: OffsetDateTime) -> Standing {
+    let member = |user| state.tenants.get(&workspace).and_then(|t| t.members.get(&user)).cloned();
+    let (member, key) = match caller {
+        CallerId::User(user) => (member(user), None),
+        CallerId::Key(id) => (None, state.key(id).map(|(_, record)| record.clone())),
+        CallerId::Service => (None, None),
+    };
+    Standing { workspace, at, exists: state.living(workspace).is_some(), member, key }
+}
+
+fn enter(state: &State, caller: CallerId, selector: &Selector, at: OffsetDateTime) -> Entry {
+    let living = |id: Option<WorkspaceId>| id.filter(|id| state.living(*id).is_some());
+    let id = match (selector, caller) {
+        (Selector::Id(id), _) => living(Some(*id)),
+        (Selector::Slug(slug), _) => living(state.by_slug(slug).map(|t| t.workspace.id)),
+        (Selector::Invitation(id), _) => {
+            living(state.tenants.values().find(|t| t.invitations.contains_key(id)).map(|t| t.workspace.id))
+        }
+        // A key's own workspace is told even when it is deleted: the key is invalid then, not the workspace unknown.
+        (Selector::Own, CallerId::Key(id)) => state.key(id).map(|(t, _)| t.workspace.id),
+        (Selector::Own, CallerId::User(user)) => {
+            let mut own = state.workspaces_of(user);
+            let (Some((only, _)), None) = (own.next(), own.next()) else { return Entry::Unclear };
+            Some(only.workspace.id)
+        }
+        (Selector::Own, CallerId::Service) => return Entry::Unclear,
+    };
+    id.map_or(Entry::Missing, |id| Entry::Found(Box::new(standing(state, id, caller, at))))
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn snapshot(
+        &self,
+        caller: CallerId,
+        selector: &Selector,
+    ) -> Result<(Box<dyn TenantReads>, Entry), StoreError> {
+        let (state, at) = (self.state().clone(), self.now());
+        let entry = enter(&state, caller, selector, at);
+        let workspace = match &entry {
+            // A key of another workspace is let in nowhere, whatever is made of its standing.
+            Entry::Found(s) if s.key.as_ref().is_none_or(|k| k.key.workspace == s.workspace) => Some(s.workspace),
+            _ => None,
+        };
+        let view = View { state, workspace, at, sealer: self.shared.sealer.clone() };
+        Ok((Box::new(view), entry))
+    }
+
+    async fn begin(&self, scope: TenantScope, caller: CallerId) -> Result<(Box<dyn UnitOfWork>, Standing), StoreError> {
+        let workspace = scope.workspace();
+        let lock = self.tenant_lock(workspace).await;
+        // Copy and clock are taken under the lock: time runs in the order of commits.
+        let (state, at) = (self.state().clone(), self.now());
+        let standing = standing(&state, workspace, caller, at);
+        let view = View { state, workspace: Some(workspace), at, sealer: self.shared.sealer.clone() };
+        Ok((Box::new(Work { store: self.clone(), view, workspace, _lock: lock }), standing))
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for Work {
+    async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError> {
+        Ok(self.view.state.by_slug(slug).is_some())
+    }
+    async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
+        let scope = self.outcome_scope();
+        let same = |k: &IdempotentCall| {
+            k.principal == call.principal && k.operation == call.operation && k.key == call.key
+        };
+        let mut kept = self.view.state.outcomes.iter().filter(|o| o.scope == scope && o.at > self.view.at - KEPT);
+        Ok(match kept.find(|o| same(&o.outcome.call)) {
+            None => Recorded::Unknown,
+            Some(o) if o.outcome.call.fingerprint == call.fingerprint => Recorded::Done(o.outcome.value.clone()),
+            Some(_) => Recorded::Reused,
+        })
+    }
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
+        // The copy that is written to is taken now: other tenants may have moved on since this transaction began.
+        let mut state = self.store.state();
+        let mut next = state.clone();
+        persist::apply(&mut next, &set, self.view.at, self.store.shared.sealer.as_ref(), self.outcome_scope())?;
+        *state = next;
+        Ok(())
+    }
+}
+
+/// A unit of work reads as its view does.
+#[async_trait]
+impl TenantReads for Work {
+    async fn workspace(&mut self) -> Result<Option<Workspace>, StoreError> {
+        self.view.workspace().await
+    }
+    async fn headcount(&mut self) -> Result<Headcount, StoreError> {
+        self.view.headcount().await
+    }
+    async fn environments(&mut self) -> Result<Vec<Environment>, StoreError> {
+        self.view.environments().await
+    }
+    async fn members(&mut self, filter: &MemberFilter, page: Page) -> Result<Vec<MemberView>, StoreError> {
+        self.view.members(filter, page).await
+    }
+    async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
+        self.view.member(user).await
+    }
+    async fn invitations(&mut self, page: Page) -> Result<Vec<InvitationView>, StoreError> {
+        self.view.invitations(page).await
+    }
+    async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError> {
+        self.view.invitation(id).await
+    }
+    async fn invitations_sent_by(&mut self, user: UserId) -> Result<Vec<Invitation>, StoreError> {
+        self.view.invitations_sent_by(user).await
+    }
+    async fn acquaintance(&mut self, email: &EmailKey) -> Result<Acquaintance, StoreError> {
+        self.view.acquaintance(email).await
+    }
+    async fn api_keys(&mut self, filter: ApiKeyFilter, page: Page) -> Result<Vec<ApiKeyView>, StoreError> {
+        self.view.api_keys(filter, page).await
+    }
+    async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyView>, StoreError> {
+        self.view.api_key(id).await
+    }
+    async fn active_api_keys(&mut self) -> Result<i64, StoreError> {
+        self.view.active_api_keys().await
+    }
+    async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
+        self.view.audit_events(filter, limit).await
+    }
+    async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+        self.view.audit_head().await
+    }
+    async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
+        self.view.audit_chain(after, limit).await
+    }
+}
+
+#[async_trait]
+impl KeyDirectory for FakeStore {
+    async fn key(&self, id: ApiKeyId) -> Result<Option<KeyStanding>, StoreError> {
+        let (state, at) = (self.state(), self.now());
+        let found = state.key(id).filter(|(t, _)| !t.deleted);
+        Ok(found.map(|(t, record)| KeyStanding { record: record.clone(), workspace: t.view(at), at }))
+    }
+}
