@@ -362,14 +362,15 @@ CREATE POLICY directory ON idempotency
     USING ((SELECT current_setting('settings.scope', true)) = 'directory');
 
 -- The epochs of some workspaces, in one statement and one round trip: the hot path of every call with an API key. Called
--- outside any transaction; the scope lasts for the query alone. (A function's own SET would need a superuser here.)
+-- outside any transaction; the scope lasts for the query alone. (A function's own SET would need a superuser here.) A
+-- replica answers nothing: what it says may be older than the question.
 CREATE FUNCTION directory_epochs(ids text) RETURNS TABLE (id uuid, epoch bigint, at bigint) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     before text := coalesce(current_setting('settings.scope', true), '');
 BEGIN
     PERFORM set_config('settings.scope', 'directory', true);
     RETURN QUERY SELECT w.id, w.epoch, CAST(unixepoch('subsec') * 1000000 AS BIGINT) FROM workspaces w
-        WHERE w.deleted_at IS NULL AND w.id = ANY (string_to_array(ids, ',')::uuid[]);
+        WHERE w.deleted_at IS NULL AND w.id = ANY (string_to_array(ids, ',')::uuid[]) AND NOT pg_is_in_recovery();
     PERFORM set_config('settings.scope', before, true);
 END $$;
 
@@ -391,6 +392,10 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE ON environments, idempotency, outbox, sign_in_links, sessions TO settings_app;
     GRANT SELECT, INSERT ON audit_events, audit_openings, service_root_key TO settings_app;
     GRANT UPDATE (sealed) ON audit_openings TO settings_app;
+    -- The migrator's own table, for the readiness check.
+    IF to_regclass('_sqlx_migrations') IS NOT NULL THEN
+        GRANT SELECT ON _sqlx_migrations TO settings_app;
+    END IF;
     IF NOT pg_has_role(current_user, 'settings_app', 'MEMBER') OR
         EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper) THEN
         BEGIN

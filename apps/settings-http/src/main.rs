@@ -4,6 +4,7 @@ mod commands;
 mod compose;
 mod config;
 mod database;
+mod doctor;
 mod failure;
 mod listen;
 mod operations;
@@ -43,7 +44,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Audit(AuditCommand::Verify { workspace }) => {
                 commands::verify(&cli.config, workspace.as_deref()).await
             }
-            Command::Doctor => commands::doctor(&cli.config).await,
+            Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })
 }

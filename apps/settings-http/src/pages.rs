@@ -4,7 +4,7 @@ use axum::{
     Form, Json, Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
@@ -32,7 +32,10 @@ pub(crate) struct Pages {
 }
 
 pub(crate) fn router(pages: Pages) -> Router {
-    let mut router = Router::new().route("/invitations/{token}", get(invitation).post(join));
+    let mut router = Router::new()
+        .route("/", get(home))
+        .route("/sign-out", post(sign_out))
+        .route("/invitations/{token}", get(invitation).post(join));
     if pages.links {
         router =
             router.route("/sign-in", get(sign_in).post(send_link)).route("/sign-in/{token}", get(link).post(redeem));
@@ -49,6 +52,38 @@ fn wants_json(headers: &HeaderMap) -> bool {
 
 fn failed(request: &str, problem: Problem) -> Response {
     problem.respond(request)
+}
+
+/// What a browser finds at the root.
+async fn home(State(pages): State<Pages>) -> Response {
+    page(
+        "Settings",
+        &html! {
+            h1 { "Settings service" }
+            ul {
+                li { a href="/docs" { "API reference" } }
+                @if pages.links { li { a href="/sign-in" { "Sign in by an e-mailed link" } } }
+                @if pages.mailbox.is_some() { li { a href="/dev/mailbox" { "Local mailbox" } " (this machine only)" } }
+                li { a href="/problems" { "Problems and what to do about them" } }
+            }
+        },
+    )
+}
+
+/// Ends the session of the bearer token. The answer is the same for every token.
+async fn sign_out(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    headers: HeaderMap,
+) -> Response {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(' '));
+    let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return failed(&request, Problem::unauthenticated());
+    };
+    match pages.app.end_session(token.trim()).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(e) => failed(&request, e.into()),
+    }
 }
 
 async fn sign_in() -> Response {

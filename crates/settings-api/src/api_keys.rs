@@ -2,7 +2,7 @@
 use crate::{
     Api,
     answer::{Answer, List, rfc3339},
-    input::Input,
+    input::{Input, Tenant},
     json::{Body, Fields},
     operation::{Operation, op},
     problem::Problem,
@@ -15,7 +15,7 @@ use settings_domain::{
     api_keys::{ApiKey as Entity, ApiKeyView},
     ids::ApiKeyId,
     policy::{Permit, Scope, ScopeSet, actions},
-    ports::store::ApiKeyFilter,
+    ports::store::{ApiKeyFilter, Selector},
     text::DisplayName,
     transaction::{Call, Snapshot},
 };
@@ -295,6 +295,16 @@ async fn verify(_: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<A
     let Some(standing) = auth.key else { return Err(Problem::unauthenticated()) };
     let () = input.json()?;
     let key = &standing.record.key;
+    // A key under another workspace's slug learns nothing, not even that it is a good key.
+    let own = match input.selector(Tenant::Path)? {
+        Selector::Own => true,
+        Selector::Id(id) => id == key.workspace,
+        Selector::Slug(slug) => slug == standing.workspace.workspace.slug,
+        Selector::Invitation(_) => false,
+    };
+    if !own {
+        return Err(Problem::plain("not-found"));
+    }
     if let Some(scope) = input.query_as::<Scope>("require")?
         && !key.scopes.contains(scope)
     {

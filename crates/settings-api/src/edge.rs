@@ -85,11 +85,11 @@ fn transport(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The caller's own id, where it is one that can be logged and kept: 1 to 128 harmless characters, sent once.
+/// The caller's own id, where it can be logged and kept: 1 to 128 visible ASCII characters, sent once.
 fn accepted_id(request: &Request) -> Option<String> {
     let mut values = request.headers().get_all(REQUEST_ID).iter();
     let value = values.next()?.to_str().ok()?;
-    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&b);
-    let good = values.next().is_none() && (1..=128).contains(&value.len()) && value.bytes().all(harmless);
+    let good =
+        values.next().is_none() && (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
     good.then(|| value.to_owned())
 }

@@ -146,7 +146,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/openapi.json", get(move || async move { json(&document) }))
         .route("/docs", get(move || async move { pages::docs(&listed) }))
         .route("/problems", get(|| async { pages::problems() }))
-        .route("/problems/{slug}", get(|Path(slug): Path<String>| async move { pages::problem(&slug, "") }))
+        .route(
+            "/problems/{slug}",
+            get(|Path(slug): Path<String>, request: Request| async move {
+                pages::problem(&slug, &dispatch::request_id(&request))
+            }),
+        )
         .method_not_allowed_fallback(|request: Request| async move {
             Problem::plain("method-not-allowed").respond(&dispatch::request_id(&request))
         })

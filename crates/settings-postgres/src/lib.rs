@@ -19,6 +19,18 @@ use settings_sql::{
 use sqlx::{PgPool, Postgres, migrate::Migrator};
 use tokio::sync::OnceCell;
 
+macro_rules! opening {
+    ($role:literal) => {
+        concat!(
+            "SELECT CASE WHEN pg_is_in_recovery() THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS replica, \
+             set_config('settings.workspace', $1, true), set_config('settings.user', $2, true), \
+             set_config('settings.scope', $3, true), set_config('lock_timeout', '5s', true), \
+             set_config('statement_timeout', '8s', true), set_config('idle_in_transaction_session_timeout', '60s', true)",
+            $role
+        )
+    };
+}
+
 /// The migrations of this engine.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/postgres");
 
@@ -28,22 +40,17 @@ pub type Database = settings_sql::Database<Pg>;
 pub type PostgresStore = SqlStore<Pg>;
 
 /// What a transaction may see and how long it may wait, in one statement: a transaction that hangs on a lock or forgets to
-/// end must not take the tenant with it.
-const OPEN: &str = "SELECT set_config('settings.workspace', $1, true), set_config('settings.user', $2, true), \
-    set_config('settings.scope', $3, true), set_config('lock_timeout', '5s', true), \
-    set_config('statement_timeout', '8s', true), set_config('idle_in_transaction_session_timeout', '60s', true)";
+/// end must not take the tenant with it. A replica is never asked: its answer may be older than a revocation.
+const OPEN: &str = opening!("");
 /// The same, as the role that row-level security binds.
-const OPEN_AS_APP: &str = "SELECT set_config('settings.workspace', $1, true), set_config('settings.user', $2, true), \
-    set_config('settings.scope', $3, true), set_config('lock_timeout', '5s', true), \
-    set_config('statement_timeout', '8s', true), set_config('idle_in_transaction_session_timeout', '60s', true), \
-    set_config('role', 'settings_app', true)";
+const OPEN_AS_APP: &str = opening!(", set_config('role', 'settings_app', true)");
 /// Changes what the open transaction may see.
 const RESCOPE: &str = "SELECT set_config('settings.workspace', $1, true), set_config('settings.user', $2, true), \
     set_config('settings.scope', $3, true)";
-/// Whether the role is there for this database, and whether this session may take it.
-const APP_ROLE: &str = "SELECT count(*) AS roles FROM pg_roles r WHERE r.rolname = 'settings_app' \
-    AND pg_has_role(current_user, r.oid, 'MEMBER') \
-    AND has_table_privilege(r.oid, 'audit_heads', 'UPDATE')";
+/// Whether the role is there for this database and may be taken: 1 or 0, and -1 before the migration.
+const APP_ROLE: &str = "SELECT CASE WHEN to_regclass('audit_heads') IS NULL THEN CAST(-1 AS BIGINT) ELSE \
+    (SELECT count(*) FROM pg_roles r WHERE r.rolname = 'settings_app' AND pg_has_role(current_user, r.oid, 'MEMBER') \
+     AND has_table_privilege(r.oid, 'audit_heads', 'UPDATE')) END AS roles";
 /// Takes the role: being a member is not always enough (Postgres 16 and later).
 const TAKE_ROLE: &str = "SELECT set_config('role', 'settings_app', true)";
 /// Whether the session's own role is bound by row-level security.
@@ -86,10 +93,12 @@ impl Pg {
 
     /// Takes the role once, in a transaction that does nothing else.
     async fn try_role(&self) -> Result<bool, StoreError> {
-        let tx = self.pool.begin().await.map_err(|e| self.failed(e))?;
+        let tx = self.pool.begin_with("BEGIN").await.map_err(|e| self.failed(e))?;
         let mut tx = Tx::transaction(tx, &self.manner);
-        if tx.one(Stmt::new(APP_ROLE), |row| row.int("roles")).await? == 0 {
-            return Ok(false);
+        match tx.one(Stmt::new(APP_ROLE), |row| row.int("roles")).await? {
+            -1 => return Err(StoreError::unavailable(Unfit("it has no schema yet"))),
+            0 => return Ok(false),
+            _ => {}
         }
         let taken = tx.run(Stmt::new(TAKE_ROLE)).await.is_ok();
         if !taken {
@@ -102,10 +111,18 @@ impl Pg {
         let open = if self.as_app().await? { OPEN_AS_APP } else { OPEN };
         let tx = self.pool.begin_with(how).await.map_err(|e| self.failed(e))?;
         let mut tx = Tx::transaction(tx, &self.manner);
-        tx.run(named(open, scope)).await?;
+        if tx.one(named(open, scope), |row| row.int("replica")).await? == 1 {
+            self.manner.suspicion.raise();
+            return Err(StoreError::unavailable(Unfit("it is a replica")));
+        }
         Ok(tx)
     }
 }
+
+/// The server can't be worked with.
+#[derive(Debug, thiserror::Error)]
+#[error("the database can't be used: {0}")]
+struct Unfit(&'static str);
 
 /// A scope as settings. Nothing is empty: an unset setting and an empty one both see nothing.
 fn named(sql: &'static str, scope: Scope) -> Stmt<Postgres> {
@@ -142,7 +159,7 @@ impl Engine for Pg {
     }
     async fn begin_write(&self, scope: Scope) -> Result<Tx<Postgres>, StoreError> {
         // Said in full: a database's own default must not change what a lock means here.
-        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", scope).await
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED", scope).await
     }
     async fn single(&self) -> Result<Tx<Postgres>, StoreError> {
         let conn = self.pool.acquire().await.map_err(|e| self.failed(e))?;

@@ -12,6 +12,7 @@ use settings_domain::{
         accounts::{EMAIL_ISSUER, NewSession, SESSION_LIFETIME, Session, SignInLink},
         identity::Profile,
     },
+    text::Email,
     tokens::Digest,
 };
 use time::{Duration, OffsetDateTime};
@@ -65,7 +66,7 @@ pub async fn known<D: SqlDb>(tx: &mut Tx<D>, profile: &Profile) -> Result<Option
         let email = row.maybe_text("email")?;
         let verified = row.int("email_verified")? == 1;
         let same = |said: Option<&str>, kept: Option<&str>| said.is_none() || said == kept;
-        let up_to_date = same(profile.email.as_ref().map(|e| e.as_str()), email.as_deref())
+        let up_to_date = same(profile.email.as_ref().map(Email::as_str), email.as_deref())
             && (profile.email.is_none() || profile.email_verified == verified)
             && same(cleaned(profile.name.as_ref()).as_deref(), user.name.as_deref())
             && same(cleaned(profile.picture.as_ref()).as_deref(), user.avatar_url.as_deref());
@@ -85,7 +86,7 @@ pub async fn upsert<D: SqlDb>(tx: &mut Tx<D>, fresh: UserId, profile: &Profile) 
         .bind(fresh.as_uuid())
         .text(&profile.issuer)
         .text(&profile.subject)
-        .maybe(profile.email.as_ref().map(|e| e.as_str()))
+        .maybe(profile.email.as_ref().map(Email::as_str))
         .maybe(profile.email.as_ref().map(|e| e.key().as_str()))
         .bind(i64::from(profile.email.is_some() && profile.email_verified))
         .bind(cleaned(profile.name.as_ref()))
@@ -127,7 +128,7 @@ pub async fn redeem<D: SqlDb>(
     if digest != *token || tx.run(Stmt::new(USE_LINK).bind(id.as_uuid())).await? != 1 {
         return Ok(None);
     }
-    let email: settings_domain::text::Email = email;
+    let email: Email = email;
     let profile = Profile {
         issuer: EMAIL_ISSUER.to_owned(),
         subject: email.key().as_str().to_owned(),

@@ -9,7 +9,7 @@ use settings_domain::{
         store::{AuditEntry, AuditFilter, ChainPart},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use uuid::Uuid;
 
 /// How many ids one statement takes: [`IN_LIST`]'s length.
@@ -177,18 +177,18 @@ pub async fn append<D: SqlDb>(
     let persons: BTreeSet<_> = events.iter().flat_map(|e| e.personal().into_iter().map(|f| f.person)).collect();
     let mut salts = salts_of(tx, workspace, &persons).await?;
     for person in persons {
-        if !salts.contains_key(&person) {
+        if let Entry::Vacant(missing) = salts.entry(person) {
             let salt = sealer.new_salt(WorkspaceId::from_uuid(workspace), person).map_err(StoreError::unavailable)?;
             tx.run_one(Stmt::new(NEW_SALT).bind(workspace).bind(person.as_uuid()).bytes(&salt)).await?;
-            salts.insert(person, salt);
+            missing.insert(salt);
         }
     }
     let start = head(tx, workspace).await?.map_or(Link::START, |(seq, hash)| Link { seq, hash });
     let mut link = start;
     for event in events {
-        let sealed = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
-        store(tx, workspace, &sealed).await?;
-        link = Link { seq: sealed.record.seq, hash: sealed.hash };
+        let next = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
+        store(tx, workspace, &next).await?;
+        link = Link { seq: next.record.seq, hash: next.hash };
     }
     let stmt = Stmt::new(MOVE_HEAD).bind(workspace).bind(link.seq).bytes(&link.hash).bind(start.seq);
     tx.run_one(stmt).await

@@ -5,7 +5,7 @@
 use crate::error::Suspicion;
 use settings_domain::{micros, ports::StoreError, tokens::Digest};
 use sqlx::{Arguments as _, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row as _, Type};
-use std::{fmt, future::Future, ops::DerefMut as _, pin::Pin, str::FromStr, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, str::FromStr, sync::Arc};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -277,8 +277,8 @@ impl<D: SqlDb> Tx<D> {
     }
     fn conn(&mut self) -> &mut D::Connection {
         match &mut self.inner {
-            Inner::Transaction(tx) => tx.deref_mut(),
-            Inner::Single(conn) => conn.deref_mut(),
+            Inner::Transaction(tx) => tx,
+            Inner::Single(conn) => conn,
         }
     }
     /// Every row.

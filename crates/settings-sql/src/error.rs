@@ -74,7 +74,7 @@ fn postgres(code: &str, name: Option<&str>) -> String {
     kind.to_owned()
 }
 
-/// SQLite: 19 is SQLITE_CONSTRAINT, the low byte of every extended code. A trigger's text is our own word; the others say
+/// SQLite: 19 is `SQLITE_CONSTRAINT`, the low byte of every extended code. A trigger's text is our own word; the others say
 /// "UNIQUE constraint failed: table.column".
 fn sqlite(extended: i64, message: &str) -> Option<String> {
     if extended & 0xff != 19 {
@@ -127,10 +127,14 @@ impl Suspicion {
         let since = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         since.is_some_and(|at| age >= at.elapsed())
     }
+    /// The server behind a connection turned out to be no primary: drop every connection that is as old.
+    pub fn raise(&self) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+    }
     fn note(&self, error: &sqlx::Error) {
         // 25006: read-only after a failover. 57P01 to 57P03: the server stops or is not ready.
         if matches!(code(error).as_deref(), Some("25006" | "57P01" | "57P02" | "57P03")) {
-            *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+            self.raise();
         }
     }
     /// What an error before COMMIT means: nothing was written.
@@ -197,9 +201,9 @@ mod tests {
     #[test]
     fn after_a_failover_older_connections_are_under_suspicion() {
         let suspicion = Suspicion::default();
-        assert!(!suspicion.covers(Duration::from_secs(60)));
-        *suspicion.0.lock().unwrap() = Some(Instant::now());
-        assert!(suspicion.covers(Duration::from_secs(60)));
+        assert!(!suspicion.covers(Duration::from_mins(1)));
+        suspicion.raise();
+        assert!(suspicion.covers(Duration::from_mins(1)));
         std::thread::sleep(Duration::from_millis(5));
         assert!(!suspicion.covers(Duration::ZERO), "made after the failover was seen");
     }

@@ -175,6 +175,7 @@ impl<E: Engine> KeyReader<E> {
             };
             self.round(asked).await;
         }
+        // Nothing to clean up: the queue was empty under its lock, and by now another task may be the one that runs.
         std::mem::forget(running);
     }
 
@@ -264,7 +265,7 @@ impl<E: Engine> KeyReader<E> {
 fn reply(waiting: Option<Vec<oneshot::Sender<Answer>>>, answer: &Result<Option<KeyStanding>, String>) {
     for sender in waiting.into_iter().flatten() {
         // Nobody there any more: fine.
-        let _ = sender.send(answer.clone().map_err(|e| StoreError::unavailable(e)));
+        let _ = sender.send(answer.clone().map_err(StoreError::unavailable));
     }
 }
 

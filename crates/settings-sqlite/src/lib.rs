@@ -25,6 +25,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/sqlite");
 /// How long a transaction waits for another process's lock, and a call for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a migration is tried.
+const TRIES: u32 = 3;
+
 /// An open SQLite database.
 pub type Database = settings_sql::Database<Lite>;
 /// The store over SQLite.
@@ -145,14 +148,23 @@ impl Engine for Lite {
         Ok(Self { writer, readers, manner })
     }
     async fn migrate(&self) -> Result<(), ConnectError> {
-        MIGRATOR.run(&self.writer).await.map_err(ConnectError::Migrate)
+        // sqlx has no lock for migrations of SQLite. Each is one transaction, so of two processes one does it and the other
+        // fails: tried again, it finds the work done.
+        let mut done = MIGRATOR.run(&self.writer).await;
+        for _ in 1..TRIES {
+            if done.is_ok() {
+                break;
+            }
+            done = MIGRATOR.run(&self.writer).await;
+        }
+        done.map_err(ConnectError::Migrate)
     }
     fn migrations(&self) -> Vec<i64> {
         MIGRATOR.iter().map(|m| m.version).collect()
     }
     async fn begin_read(&self, _: Scope) -> Result<Tx<Sqlite>, StoreError> {
         // DEFERRED: the first statement takes the snapshot, and all others of the transaction see the same.
-        let tx = self.readers.begin().await.map_err(|e| self.manner.suspicion.classify(e))?;
+        let tx = self.readers.begin_with("BEGIN DEFERRED").await.map_err(|e| self.manner.suspicion.classify(e))?;
         Ok(Tx::transaction(tx, &self.manner))
     }
     async fn begin_write(&self, _: Scope) -> Result<Tx<Sqlite>, StoreError> {

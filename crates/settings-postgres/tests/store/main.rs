@@ -1,4 +1,6 @@
 //! The store over Postgres: the shared smoke tests and every statement.
+#![expect(clippy::disallowed_methods, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
 mod constraints;
 mod isolation;
 #[path = "../../../settings-sql/tests/shared/mod.rs"]

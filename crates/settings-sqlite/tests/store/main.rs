@@ -1,4 +1,6 @@
 //! The store over SQLite: the shared smoke tests, every statement, every constraint.
+#![expect(clippy::disallowed_methods, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
 #[path = "../../../settings-sql/tests/shared/mod.rs"]
 mod shared;
 
@@ -104,5 +106,24 @@ async fn readers_can_not_write_and_odd_addresses_are_refused() {
     assert!(tx.run(Stmt::new("DELETE FROM users")).await.is_err());
     for bad in ["sqlite::memory:", "postgres://x", "sqlite://x?mode=memory", ""] {
         assert!(Database::connect(bad).await.is_err(), "{bad}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_may_migrate_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.db");
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.to_str().unwrap().to_owned();
+            tokio::spawn(async move {
+                let database = Database::connect(&path).await.unwrap();
+                database.migrate().await.unwrap();
+                database.pending_migrations().await.unwrap()
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert!(task.await.unwrap().is_empty());
     }
 }

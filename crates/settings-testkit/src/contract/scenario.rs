@@ -92,7 +92,7 @@ pub(super) fn profile(subject: &str, email: &str) -> Profile {
         subject: subject.to_owned(),
         email: Some(email.parse().expect("an address")),
         email_verified: true,
-        name: Some(format!("{subject} the person")),
+        name: Some(format!("{subject} the pérson")),
         picture: Some(format!("https://pictures.example/{subject}.png")),
     }
 }
@@ -122,6 +122,9 @@ pub(super) fn idempotent(caller: &Caller, operation: &'static str, key: &str, bo
 }
 
 impl Scenario {
+    /// How many events the making of a scenario leaves: the founding, the admin who joins, two people invited and joined.
+    pub const EVENTS: usize = 6;
+
     /// The workspace `acme` with 25 seats, three of them in use.
     pub async fn acme(world: &World) -> Self {
         Self::called(world, "acme").await

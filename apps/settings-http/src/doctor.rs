@@ -1,0 +1,89 @@
+//! `doctor`: what is configured, what answers, what is missing.
+use crate::{
+    compose,
+    config::{Config, Mail},
+    database::Database,
+    failure::Failure,
+};
+use secrecy::ExposeSecret as _;
+use std::time::Duration;
+use tokio::{net::TcpStream, time::timeout};
+use url::Url;
+
+/// How long anything may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a check found: what is fine, or what is wrong and what to do.
+type Finding = Result<String, String>;
+
+/// Checks everything and says so; exit 1 on a fault.
+pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
+    let mut findings: Vec<(&str, Finding)> = Vec::new();
+    match Database::connect(&config.database_url).await {
+        Err(e) => findings.push(("database", Err(e.to_string()))),
+        Ok(database) => {
+            findings.push(("database", Ok(format!("{} answers", config.database_url.kind()))));
+            let migrations = migrations(&database).await;
+            let migrated = migrations.is_ok();
+            findings.push(("migrations", migrations));
+            findings.push((
+                "keyring",
+                if migrated { keyring(config, &database).await } else { Err("not checked: migrate first".to_owned()) },
+            ));
+        }
+    }
+    findings.push(("issuer", issuer(config).await));
+    findings.push(("mail", mail(config).await));
+    let (emails, subjects) = config.platform();
+    findings.push(("platform owners", Ok(format!("{} e-mails, {} subjects", emails.len(), subjects.len()))));
+
+    let faults = findings.iter().filter(|(_, f)| f.is_err()).count();
+    for (what, finding) in &findings {
+        match finding {
+            Ok(text) => println!("ok     {what}: {text}"),
+            Err(text) => println!("FAULT  {what}: {text}"),
+        }
+    }
+    if faults == 0 { Ok(()) } else { Err(Failure::service(format!("{faults} faults found"))) }
+}
+
+async fn migrations(database: &Database) -> Finding {
+    match database.pending_migrations().await {
+        Ok(0) => Ok("up to date".to_owned()),
+        Ok(n) => Err(format!("{n} pending; run `settings-http migrate`")),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// The whole service is put together as `serve` would do it: this opens the keyring and unwraps the root key.
+async fn keyring(config: &Config, database: &Database) -> Finding {
+    match compose::service(config, database, String::new()).await {
+        Ok(_) => Ok(format!("{} opens this database's keys", config.keyring.display())),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+async fn issuer(config: &Config) -> Finding {
+    let Some(issuer) = &config.issuer else { return Ok("none: people sign in by e-mailed links".to_owned()) };
+    let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let http = settings_oidc::http_client().map_err(|e| e.to_string())?;
+    match timeout(PATIENCE, http.get(&address).send()).await {
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(format!("{issuer} answers")),
+        Ok(Ok(answer)) => Err(format!("{address} answers {}; check AUTH0_ISSUER_BASE_URL", answer.status())),
+        Ok(Err(_)) | Err(_) => Err(format!("{address} does not answer; check AUTH0_ISSUER_BASE_URL and the network")),
+    }
+}
+
+async fn mail(config: &Config) -> Finding {
+    let Mail::Smtp(relay) = &config.mail else { return Ok(format!("kept in {}", config.mailbox.display())) };
+    let wrong = || "SETTINGS_MAIL is no URL with a host".to_owned();
+    let url: Url = relay.expose_secret().parse().map_err(|_| wrong())?;
+    let host = url.host_str().ok_or_else(wrong)?;
+    let port = url.port().unwrap_or(if url.scheme() == "smtps" { 465 } else { 587 });
+    match timeout(PATIENCE, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(format!("{host}:{port} accepts connections")),
+        Ok(Err(_)) | Err(_) => {
+            Err(format!("{host}:{port} does not accept connections; check SETTINGS_MAIL and the network"))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A model as an executor gets it: resolved, its credential decrypted.
+use secrecy::SecretString;
+use std::fmt;
+use url::Url;
+
+/// Whose model it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The workspace's own. Its scripts may see its credential.
+    Workspace,
+    /// The platform's. No workspace ever sees its credential, whatever a script asks for.
+    System,
+}
+
+/// How a model is authenticated to: one or the other, never both and never neither.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A token.
+    Token(SecretString),
+    /// A pair: an AWS access key, an OAuth client, or what a scheme of the model's own needs.
+    ClientKey {
+        /// The public half. Treated like the secret one, because seed B says so.
+        client_key: SecretString,
+        /// The secret half.
+        secret_key: SecretString,
+    },
+}
+
+/// A model, with the credential that belongs to its URL.
+///
+/// Both halves of a pair come from one row version; the URL does, too. Whoever changes one of them makes a new `Model`.
+#[derive(Clone)]
+pub struct Model {
+    /// Its id.
+    pub id: String,
+    /// Its display name.
+    pub name: String,
+    /// Where it is called. The credential goes to this origin and to no other.
+    pub url: Url,
+    /// Whose it is.
+    pub owner: Owner,
+    /// How it is authenticated to.
+    pub credential: Credential,
+}
+
+impl fmt::Debug for Model {
+    /// Without the URL's path and query: some services take keys there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("id", &self.id)
+            .field("origin", &self.url.origin().ascii_serialization())
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
