@@ -11,7 +11,9 @@ const REST: Duration = Duration::from_millis(500);
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
-const DENIALS: Duration = Duration::from_secs(60);
+const DENIALS: Duration = Duration::from_mins(1);
+/// How often what nobody needs any more is dropped.
+const UPKEEP: Duration = Duration::from_hours(1);
 
 /// Starts the tasks of a serving process; they end when `stop` is cancelled.
 pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api>, service: &Service, worker: bool) {
@@ -20,7 +22,6 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
         while rest(SIGHTINGS, &ending).await {
             flush_activity(&app).await;
         }
-        flush_activity(&app).await;
     });
     let (app, api, ending) = (service.app.clone(), api.clone(), stop.clone());
     tasks.spawn(async move {
@@ -30,7 +31,14 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
                 limits.sweep();
             }
         }
-        app.flush_denials().await;
+    });
+    let (app, ending) = (service.app.clone(), stop.clone());
+    tasks.spawn(async move {
+        while rest(UPKEEP, &ending).await {
+            if let Err(error) = app.ports().store.tidy().await {
+                tracing::warn!(%error, "upkeep failed; it will be tried again in an hour");
+            }
+        }
     });
     if worker {
         start_worker(tasks, stop, service.app.clone(), service.mailer.clone());
@@ -42,7 +50,7 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
     let stop = stop.clone();
     tasks.spawn(async move {
         while !stop.is_cancelled() {
-            let busy = match app.deliver(mailer.as_ref()).await {
+            let busy = match app.deliver(mailer.as_ref(), || stop.is_cancelled()).await {
                 Ok(taken) => taken > 0,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox could not be read");
@@ -59,6 +67,12 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
             }
         }
     });
+}
+
+/// Writes what is still in memory, once nothing runs any more.
+pub(crate) async fn flush(app: &App) {
+    app.flush_denials().await;
+    flush_activity(app).await;
 }
 
 async fn flush_activity(app: &App) {

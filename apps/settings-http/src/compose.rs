@@ -24,8 +24,11 @@ pub(crate) struct Service {
 /// Opens everything that the use cases need. `public_url` has no trailing slash.
 pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
     let Kms::Local = config.kms;
-    let keyring = LocalKeyring::open_or_create(&config.keyring)
-        .map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
+    // A database that has a root key already was made with some keyring: a fresh one would not be it.
+    let known = database.root_keys().root_key().await.map_err(|e| Failure::service(e.to_string()))?.is_some();
+    let keyring =
+        if known { LocalKeyring::open(&config.keyring) } else { LocalKeyring::open_or_create(&config.keyring) };
+    let keyring = keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
     let root = load_root(&keyring, database.root_keys()).await.map_err(|e| Failure::service(e.to_string()))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
@@ -55,7 +58,7 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
 }
 
 fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {
-    let Some(issuer) = config.issuer.clone().filter(|i| !i.is_empty()) else { return Ok(None) };
+    let Some(issuer) = config.issuer().map(str::to_owned) else { return Ok(None) };
     let wrong =
         |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
     let oidc = settings_oidc::OidcConfig { issuer, audience: config.audience.clone() };

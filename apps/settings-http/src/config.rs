@@ -21,9 +21,9 @@ pub(crate) struct Cli {
 /// What to do; `serve` where nothing is said.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the service: API, pages and, unless SETTINGS_WORKER=off, the worker.
+    /// Run the service: API, pages and, unless `SETTINGS_WORKER=off`, the worker.
     Serve,
-    /// Bring the database of DATABASE_URL to the newest schema.
+    /// Bring the database of `DATABASE_URL` to the newest schema.
     Migrate,
     /// Print the OpenAPI 3.1 document.
     Openapi,
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
-    /// Run the worker alone: queued mail, summaries.
+    /// Run the worker alone: it sends queued mail.
     Worker,
 }
 
@@ -95,13 +95,13 @@ pub(crate) struct Config {
     /// Verified e-mails or token subjects that hold the System role, separated by commas.
     #[arg(long, env = "SETTINGS_PLATFORM_ADMINS", value_delimiter = ',', hide_env_values = true, global = true)]
     pub(crate) platform_admins: Vec<String>,
-    /// Make the workspace `acme` on an empty database and print a sign-in link. By default on where the database is new,
-    /// SQLite, and no OIDC issuer is set.
+    /// On an empty database make the workspace `acme` and print a sign-in link of its admin, who is the platform's owner too
+    /// where `SETTINGS_PLATFORM_ADMINS` names nobody. By default on where no OIDC issuer is set: there is no other way in.
     #[arg(long, env = "SETTINGS_DEMO", value_enum, global = true)]
-    pub(crate) demo: Option<Switch>,
+    demo: Option<Switch>,
     /// OIDC issuer of bearer tokens (Auth0 or any other); http only for loopback.
     #[arg(long, env = "AUTH0_ISSUER_BASE_URL", global = true)]
-    pub(crate) issuer: Option<String>,
+    issuer: Option<String>,
     /// Expected `aud` of bearer tokens.
     #[arg(long, env = "AUTH0_AUDIENCE", default_value = "settings", global = true)]
     pub(crate) audience: String,
@@ -143,10 +143,27 @@ pub(crate) struct Config {
     pub(crate) log: String,
 }
 
+/// The admin of the demo workspace.
+pub(crate) const DEMO_ADMIN: &str = "admin@acme.example";
+
 impl Config {
+    /// The OIDC issuer; an empty variable is as good as none.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref().filter(|i| !i.is_empty())
+    }
+    /// Whether the first start makes a workspace and prints a way in.
+    pub(crate) fn demo(&self) -> bool {
+        self.demo.map_or_else(|| self.issuer().is_none(), Switch::is_on)
+    }
+    /// Whether somebody said so, rather than the circumstances.
+    pub(crate) const fn demo_is_meant(&self) -> bool {
+        self.demo.is_some()
+    }
     /// The platform's owners: e-mails, and subjects for what is no e-mail.
     pub(crate) fn platform(&self) -> (Vec<Email>, Vec<String>) {
-        let named = self.platform_admins.iter().map(|s| s.trim()).filter(|s| !s.is_empty());
+        let demo = self.demo() && self.platform_admins.iter().all(|s| s.trim().is_empty());
+        let demo = demo.then_some(DEMO_ADMIN);
+        let named = self.platform_admins.iter().map(|s| s.trim()).filter(|s| !s.is_empty()).chain(demo);
         let (mut emails, mut subjects) = (Vec::new(), Vec::new());
         for name in named {
             match name.parse() {

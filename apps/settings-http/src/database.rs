@@ -4,7 +4,7 @@ use crate::{
     failure::{Failure, causes},
 };
 use settings_app::AnyStore;
-use settings_domain::ports::{audit::AuditSealer, keyring::RootKeyStore};
+use settings_domain::ports::{StoreError, audit::AuditSealer, keyring::RootKeyStore};
 use std::sync::Arc;
 
 /// An open database of either engine.
@@ -46,6 +46,13 @@ impl Database {
         match self {
             Self::Sqlite(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),
             Self::Postgres(d) => d.pending_migrations().await.map(|p| p.len()).map_err(|e| failed(&e)),
+        }
+    }
+    /// Whether row-level security binds; `None` where the engine has none.
+    pub(crate) async fn rls_enforced(&self) -> Option<Result<bool, StoreError>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(d) => Some(d.rls_enforced().await),
         }
     }
     pub(crate) fn root_keys(&self) -> &dyn RootKeyStore {

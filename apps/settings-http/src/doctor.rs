@@ -23,6 +23,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
         Err(e) => findings.push(("database", Err(e.to_string()))),
         Ok(database) => {
             findings.push(("database", Ok(format!("{} answers", config.database_url.kind()))));
+            findings.push(("tenant isolation", isolation(&database).await));
             let migrations = migrations(&database).await;
             let migrated = migrations.is_ok();
             findings.push(("migrations", migrations));
@@ -47,6 +48,16 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     if faults == 0 { Ok(()) } else { Err(Failure::service(format!("{faults} faults found"))) }
 }
 
+/// The second wall behind every query's own tenant: row-level security, which Postgres lifts for superusers.
+async fn isolation(database: &Database) -> Finding {
+    match database.rls_enforced().await {
+        None => Ok("by every statement; SQLite has no second wall".to_owned()),
+        Some(Ok(true)) => Ok("row-level security binds this connection".to_owned()),
+        Some(Ok(false)) => Err("row-level security does not bind this role: connect as one that is no superuser, or let it take the role settings_app".to_owned()),
+        Some(Err(e)) => Err(e.to_string()),
+    }
+}
+
 async fn migrations(database: &Database) -> Finding {
     match database.pending_migrations().await {
         Ok(0) => Ok("up to date".to_owned()),
@@ -64,7 +75,7 @@ async fn keyring(config: &Config, database: &Database) -> Finding {
 }
 
 async fn issuer(config: &Config) -> Finding {
-    let Some(issuer) = &config.issuer else { return Ok("none: people sign in by e-mailed links".to_owned()) };
+    let Some(issuer) = config.issuer() else { return Ok("none: people sign in by e-mailed links".to_owned()) };
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let http = settings_oidc::http_client().map_err(|e| e.to_string())?;
     match timeout(PATIENCE, http.get(&address).send()).await {
@@ -79,7 +90,13 @@ async fn mail(config: &Config) -> Finding {
     let wrong = || "SETTINGS_MAIL is no URL with a host".to_owned();
     let url: Url = relay.expose_secret().parse().map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
-    let port = url.port().unwrap_or(if url.scheme() == "smtps" { 465 } else { 587 });
+    let bare = url.query_pairs().any(|(name, value)| name == "tls" && value == "none")
+        || ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+    let port = url.port().unwrap_or(match url.scheme() {
+        "smtps" => 465,
+        _ if bare => 25,
+        _ => 587,
+    });
     match timeout(PATIENCE, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(format!("{host}:{port} accepts connections")),
         Ok(Err(_)) | Err(_) => {

@@ -54,9 +54,9 @@ fn log(filter: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|e| Failure::configuration(format!("RUST_LOG: {e}")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        lines.compact().init()
+        lines.compact().init();
     } else {
-        lines.json().flatten_event(true).init()
+        lines.json().flatten_event(true).init();
     }
     // A panic's message can hold anything: only its place is logged.
     std::panic::set_hook(Box::new(|info| {

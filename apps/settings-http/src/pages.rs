@@ -2,7 +2,8 @@
 //! scanners open links.
 use axum::{
     Form, Json, Router,
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, Request, State},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
@@ -10,7 +11,12 @@ use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use settings_api::{ClientAddress, RequestId, pages::page, problem::Problem};
+use settings_api::{
+    Api, ClientAddress, RequestId,
+    limits::{Limits, Wait},
+    pages::page,
+    problem::Problem,
+};
 use settings_app::{App, failure::Failure, sign_in::SignedIn};
 use settings_domain::{
     error::{Classified as _, Refused},
@@ -18,7 +24,7 @@ use settings_domain::{
     text::Email,
 };
 use settings_notify::LocalMailbox;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use time::format_description::well_known::Rfc3339;
 
 /// What the pages share.
@@ -29,6 +35,37 @@ pub(crate) struct Pages {
     pub(crate) mailbox: Option<LocalMailbox>,
     /// Whether people sign in by e-mail links: no OIDC issuer is configured.
     pub(crate) links: bool,
+    /// Knows the rate limits.
+    pub(crate) api: Arc<Api>,
+}
+
+impl Pages {
+    /// Waits that a limit asks for, as an answer.
+    fn limit(&self, check: impl FnOnce(&Limits) -> Result<(), Wait>) -> Result<(), Problem> {
+        self.api.limits().map_or(Ok(()), |limits| check(limits).map_err(|Wait(seconds)| Problem::rate_limited(seconds)))
+    }
+}
+
+/// The largest form, in bytes.
+const MAX_FORM: usize = 16 * 1024;
+/// How long a page may take, the arrival of its form included.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What every page goes through: the address's rate limit, and an end to slow forms.
+async fn bounded(
+    State(pages): State<Pages>,
+    axum::Extension(RequestId(request_id)): axum::Extension<RequestId>,
+    axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(problem) = pages.limit(|l| l.address(address)) {
+        return failed(&request_id, problem);
+    }
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => failed(&request_id, Problem::plain("request-timeout")),
+    }
 }
 
 pub(crate) fn router(pages: Pages) -> Router {
@@ -43,7 +80,7 @@ pub(crate) fn router(pages: Pages) -> Router {
     if pages.mailbox.is_some() {
         router = router.route("/dev/mailbox", get(mailbox));
     }
-    router.with_state(pages)
+    router.layer(DefaultBodyLimit::max(MAX_FORM)).layer(from_fn_with_state(pages.clone(), bounded)).with_state(pages)
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
@@ -115,6 +152,9 @@ async fn send_link(
         )
             .into_response();
     };
+    if let Err(problem) = pages.limit(|l| l.recipient(email.key().as_str())) {
+        return failed(&request, problem);
+    }
     match pages.app.send_sign_in_link(email).await {
         Ok(()) => page(
             "Check your mail",
@@ -138,10 +178,18 @@ async fn link() -> Response {
 async fn redeem(
     State(pages): State<Pages>,
     axum::Extension(RequestId(request)): axum::Extension<RequestId>,
+    axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
     headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Response {
-    match pages.app.redeem_sign_in(&token).await {
+    let redeemed = pages.app.redeem_sign_in(&token).await;
+    // Guessing links is slowed down like guessing keys.
+    if matches!(redeemed, Ok(None))
+        && let Err(problem) = pages.limit(|l| l.failure(address, "sign-in"))
+    {
+        return failed(&request, problem);
+    }
+    match redeemed {
         Ok(Some(signed_in)) => signed_in_page(&headers, &signed_in, &html! {}),
         Ok(None) if wants_json(&headers) => failed(
             &request,

@@ -1,7 +1,7 @@
 //! `settings-http serve` and `worker`.
 use crate::{
     background, compose,
-    config::{Config, DatabaseUrl, Switch},
+    config::{Config, DEMO_ADMIN, DatabaseUrl},
     database::Database,
     failure::Failure,
     listen, operations, pages,
@@ -47,7 +47,8 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let shown = pages::Pages {
         app: service.app.clone(),
         mailbox: service.mailbox.clone().filter(|_| address.ip().is_loopback()),
-        links: config.issuer.is_none(),
+        links: config.issuer().is_none(),
+        api: api.clone(),
     };
     let router =
         settings_api::router(api).merge(pages::router(shown)).merge(operations::router(service.app.clone(), metrics));
@@ -61,6 +62,8 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     stop_on_signal(&stop)?;
     listen::serve(listener, router, &stop).await;
     finish(&tasks, &stop).await;
+    // The last requests are over: what they left in memory is written now.
+    background::flush(&service.app).await;
     Ok(())
 }
 
@@ -96,17 +99,9 @@ async fn prepare_schema(config: &Config, database: &Database) -> Result<(), Fail
     }
 }
 
-/// Whether the first start may make a workspace that needs no sign-in to be entered.
-fn wants_demo(config: &Config) -> bool {
-    match config.demo {
-        Some(switch) => switch == Switch::On,
-        None => matches!(config.database_url, DatabaseUrl::Sqlite(_)) && config.issuer.is_none(),
-    }
-}
-
 /// A way in that is printed on a terminal must not open a public address by accident.
 fn refuse_public_demo(config: &Config) -> Result<(), Failure> {
-    if config.demo.is_none() && wants_demo(config) && !config.bind.ip().is_loopback() {
+    if !config.demo_is_meant() && config.demo() && !config.bind.ip().is_loopback() {
         return Err(Failure::unsafe_configuration(format!(
             "{} is not a loopback address, and without an OIDC issuer the first start would make a demo workspace with a printed sign-in link. Set AUTH0_ISSUER_BASE_URL, or SETTINGS_DEMO to on or off to say that this is meant.",
             config.bind
@@ -118,12 +113,12 @@ fn refuse_public_demo(config: &Config) -> Result<(), Failure> {
 /// On an empty database: the workspace `acme` and its admin's link.
 async fn seed(config: &Config, service: &compose::Service) -> Result<Option<secrecy::SecretString>, Failure> {
     let empty = service.app.ports().store.is_empty().await.map_err(|e| Failure::service(e.to_string()))?;
-    if !wants_demo(config) || !empty {
+    if !config.demo() || !empty {
         return Ok(None);
     }
     let wrong = |_| Failure::service("the demo workspace could not be named");
     let (slug, name, admin) =
-        ("acme".parse().map_err(wrong)?, "Acme".parse().map_err(wrong)?, "admin@acme.example".parse().map_err(wrong)?);
+        ("acme".parse().map_err(wrong)?, "Acme".parse().map_err(wrong)?, DEMO_ADMIN.parse().map_err(wrong)?);
     service.app.seed(slug, name, admin).await.map(Some).map_err(|e| Failure::service(e.to_string()))
 }
 

@@ -22,7 +22,7 @@ use settings_domain::{
     ids::UserId,
     policy::{Action, Principal},
     ports::store::Selector,
-    transaction::{EntryError, Snapshot},
+    transaction::Snapshot,
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -48,7 +48,13 @@ pub(crate) async fn run(api: Arc<Api>, operation: &Operation, request: Request) 
             let input = Arc::new(input);
             match serve(&api, operation, &input).await {
                 Ok(answer) => answer.respond(&input),
-                Err(problem) => problem.respond(&id),
+                Err(problem) => {
+                    // Every refusal of the policy passes here, whichever step of the call made it.
+                    if let Some(denied) = problem.denied() {
+                        api.app().denied(denied);
+                    }
+                    problem.respond(&id)
+                }
             }
         }
     }
@@ -193,27 +199,15 @@ fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Problem> {
 }
 
 impl Api {
-    /// Opens a snapshot for who may do `A`; notes refusals and sightings.
+    /// Opens a snapshot for who may do `A`, and notes that a member was seen.
     pub(crate) async fn enter<A: Action>(
         &self,
         auth: &Authenticated,
         selector: &Selector,
     ) -> Result<Snapshot<A>, Problem> {
-        let store = self.app().ports().store.as_ref();
-        match Snapshot::<A>::open(store, &auth.caller, selector).await {
-            Ok(snapshot) => {
-                self.saw(&snapshot);
-                Ok(snapshot)
-            }
-            Err(e) => Err(self.refused(e)),
-        }
-    }
-    /// A refusal for lack of a permission is noted for the audit log.
-    pub(crate) fn refused(&self, e: EntryError) -> Problem {
-        if let EntryError::Denied(denied) = &e {
-            self.app().denied(denied);
-        }
-        e.into()
+        let snapshot = Snapshot::<A>::open(self.app().ports().store.as_ref(), &auth.caller, selector).await?;
+        self.saw(&snapshot);
+        Ok(snapshot)
     }
     fn saw<A: Action>(&self, snapshot: &Snapshot<A>) {
         let actor = snapshot.permit().actor();

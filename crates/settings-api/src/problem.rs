@@ -56,7 +56,6 @@ problems! {
     "slug-reserved" 409 "Slug reserved", "The service keeps this slug for itself.";
     "invitation-closed" 409 "Invitation closed", "The invitation was accepted or revoked already.";
     "quota-reached" 409 "Quota reached", "The workspace has as many of these as it may have.";
-    "idempotency-in-progress" 409 "Still running", "An equal call with this Idempotency-Key is still running. Wait for it, then repeat the call.";
     "invitation-expired" 410 "Invitation expired", "Invitations work for 7 days. Ask for a new one.";
     "precondition-failed" 412 "Changed meanwhile", "Somebody changed it since you read it. Read it again, then repeat your change with the new ETag.";
     "payload-too-large" 413 "Body too large", "A body may have 256 KiB at most.";
@@ -94,6 +93,7 @@ struct Parts {
     faults: Vec<Fault>,
     extra: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    denied: Option<Denied>,
 }
 
 impl Problem {
@@ -107,6 +107,7 @@ impl Problem {
             faults: Vec::new(),
             extra: Map::new(),
             headers: Vec::new(),
+            denied: None,
         }))
     }
     /// The table's own sentence.
@@ -156,6 +157,11 @@ impl Problem {
         self.0.headers.push((name, value));
         self
     }
+    /// The policy's refusal behind it, for the audit log.
+    #[must_use]
+    pub const fn denied(&self) -> Option<&Denied> {
+        self.0.denied.as_ref()
+    }
     /// Its slug.
     #[must_use]
     pub const fn slug(&self) -> &'static str {
@@ -170,7 +176,7 @@ impl Problem {
     #[must_use]
     pub fn respond(self, request: &str) -> Response {
         let status = self.status();
-        let Parts { slug, detail, error, faults, extra, headers: more } = *self.0;
+        let Parts { slug, detail, error, faults, extra, headers: more, denied: _ } = *self.0;
         let row = row(slug);
         let error = error.unwrap_or_else(|| format!("{}: {}", row.title, detail));
         let mut body = json!({
@@ -239,6 +245,7 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let slug = if denied.needs_a_person() { "session-required" } else { "forbidden" };
         let mut problem = Self::new(slug, format!("{denied}."));
+        problem.0.denied = Some(denied);
         if let Requirement::Permission(p) = denied.requirement {
             problem.0.error = Some(format!("Forbidden: You do not have permission to {}", p.does()));
             problem = problem.member("permission", json!(p.name()));

@@ -255,7 +255,7 @@ pub(crate) const PAGING: &[(&str, &str)] = &[
 
 async fn get(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<Answer, Problem> {
     let selector = input.selector(crate::input::Tenant::Path)?;
-    let view = api.app().workspace(&auth, &selector).await.map_err(|e| api.refused(e))?;
+    let view = api.app().workspace(&auth, &selector).await?;
     Ok(Answer::ok(&Workspace::new(&api, &view)).version(view.workspace.version))
 }
 
@@ -345,7 +345,7 @@ fn founder(api: &Api, auth: &Authenticated) -> Result<Permit<actions::CreateOrga
         let sentence = "needs organizations:create; only system has it.";
         return Err(Problem::new("forbidden", sentence).member("permission", "organizations:create".into()));
     }
-    api.app().may_found(&auth.caller).map_err(|e| api.refused(e))
+    api.app().may_found(&auth.caller).map_err(Problem::from)
 }
 
 async fn list(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<Answer, Problem> {

@@ -77,7 +77,7 @@ impl App {
             return Err(AuthError::Invalid("revoked or expired key"));
         }
         self.saw_key(record.key.workspace, id, standing.at);
-        Ok(Authenticated { caller: Caller::Key(id), user: None, key: Some(Box::new(standing)) })
+        Ok(Authenticated { caller: Caller::Key((&record.key).into()), user: None, key: Some(Box::new(standing)) })
     }
 
     async fn bearer(&self, text: &SecretString) -> Result<Authenticated, AuthError> {

@@ -21,7 +21,7 @@ use settings_domain::{
         Clock, Entropy,
         accounts::Accounts,
         audit::AuditSealer,
-        directory::{ActivityLog, Directory},
+        directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         outbox::Outbox,
         store::{KeyDirectory, Store},
@@ -32,8 +32,8 @@ use settings_domain::{
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
-pub trait AnyStore: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox {}
-impl<T: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox> AnyStore for T {}
+pub trait AnyStore: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
+impl<T: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep> AnyStore for T {}
 
 /// What the operator configured and rules need to know.
 #[derive(Debug, Clone)]

@@ -24,11 +24,16 @@ const SCHEDULE: [Duration; 7] = [
 ];
 
 impl App {
-    /// Sends what is due. Returns how many messages were taken: none means that the worker may rest.
-    pub async fn deliver(&self, mailer: &dyn Mailer) -> Result<usize, StoreError> {
+    /// Sends what is due. Returns how many messages were taken: none means that the worker may rest. Once `stopping`, what
+    /// was taken and not begun is given back.
+    pub async fn deliver(&self, mailer: &dyn Mailer, stopping: impl Fn() -> bool + Send) -> Result<usize, StoreError> {
         let store = self.ports.store.as_ref();
         let claimed = store.claim(BATCH, LEASE).await?;
-        for message in &claimed {
+        for (done, message) in claimed.iter().enumerate() {
+            if stopping() {
+                store.release(claimed.get(done..).unwrap_or_default()).await?;
+                break;
+            }
             if let Err(error) = self.deliver_one(mailer, message).await {
                 tracing::warn!(delivery = %message.delivery, %error, "a message's fate could not be written down; it will come again");
             }

@@ -1,6 +1,6 @@
 //! Snapshots and transactions: both are opened by proving a right, and both read that right together with the data.
 use crate::{
-    api_keys::{ApiKeyView, KeyStatus},
+    api_keys::{ApiKey, ApiKeyView, KeyStatus},
     audit::{Broken, Verification},
     change::{Change, Committed, StoredOutcome},
     environments::Environment,
@@ -8,7 +8,7 @@ use crate::{
     ids::{InvitationId, UserId},
     invitations::InvitationView,
     members::{Headcount, Member, MemberView},
-    policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, actions, permit},
+    policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, ScopeSet, actions, permit},
     ports::{
         StoreError,
         audit::{AuditSealer, Link},
@@ -34,8 +34,22 @@ pub enum Caller {
         /// Whether the operator named this account a platform owner.
         platform: bool,
     },
-    /// A key whose secret was right.
-    Key(crate::ids::ApiKeyId),
+    /// A key whose secret and seal were right.
+    Key(AuthenticatedKey),
+}
+
+/// What authentication vouched for: a key's scopes and expiry never change, so a row that says otherwise was tampered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthenticatedKey {
+    id: crate::ids::ApiKeyId,
+    scopes: ScopeSet,
+    expires_at: Option<OffsetDateTime>,
+}
+
+impl From<&ApiKey> for AuthenticatedKey {
+    fn from(key: &ApiKey) -> Self {
+        Self { id: key.id, scopes: key.scopes, expires_at: key.expires_at }
+    }
 }
 
 impl Caller {
@@ -44,7 +58,7 @@ impl Caller {
     pub const fn id(&self) -> CallerId {
         match self {
             Self::User { id, .. } => CallerId::User(*id),
-            Self::Key(id) => CallerId::Key(*id),
+            Self::Key(key) => CallerId::Key(key.id),
         }
     }
     /// Whether the operator named this account a platform owner.
@@ -77,17 +91,17 @@ pub enum EntryError {
 /// Turns a standing into an actor. The one place where "not a member" becomes "not found".
 pub fn actor(caller: &Caller, standing: &Standing) -> Result<Actor, EntryError> {
     match caller {
-        Caller::Key(id) => match &standing.key {
+        Caller::Key(authenticated) => match &standing.key {
+            Some(record) if record.key.id != authenticated.id => Err(EntryError::KeyInvalid),
+            // A key of another workspace learns nothing about this one.
+            Some(record) if record.key.workspace != standing.workspace => Err(EntryError::NotFound),
             Some(record)
-                if record.key.id == *id
-                    && record.key.workspace == standing.workspace
+                if standing.exists
                     && record.key.status(standing.at) == KeyStatus::Active
-                    && standing.exists =>
+                    && AuthenticatedKey::from(&record.key) == *authenticated =>
             {
                 Ok(Actor::key(&record.key))
             }
-            // A key of another workspace learns nothing about this one.
-            Some(record) if record.key.workspace != standing.workspace => Err(EntryError::NotFound),
             _ => Err(EntryError::KeyInvalid),
         },
         Caller::User { .. } if !standing.exists => Err(EntryError::NotFound),

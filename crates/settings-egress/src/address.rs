@@ -14,9 +14,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = s;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix)
 }
 
 const SPECIAL_V4: &[Ipv4Net] = &[
@@ -50,35 +49,35 @@ const SPECIAL_V4: &[Ipv4Net] = &[
 ];
 
 const SPECIAL_V6: &[Ipv6Net] = &[
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 128),              // Unspecified Address, RFC 4291
-    v6([0, 0, 0, 0, 0, 0, 0, 1], 128),              // Loopback Address, RFC 4291
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),               // IPv4-compatible, deprecated by RFC 4291
-    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),          // IPv4-mapped Address, RFC 4291
-    v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),          // IPv4-translated, RFC 2765, obsolete
-    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),       // IPv4-IPv6 Translat. (local use), RFC 8215
-    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),           // Discard-Only Address Block, RFC 6666
-    v6([0x100, 0, 0, 1, 0, 0, 0, 0], 64),           // Dummy IPv6 Prefix, RFC 9780
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),          // IETF Protocol Assignments, RFC 2928
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),          // TEREDO, RFC 4380, RFC 8190
-    v6([0x2001, 1, 0, 0, 0, 0, 0, 1], 128),         // Port Control Protocol Anycast, RFC 7723
-    v6([0x2001, 1, 0, 0, 0, 0, 0, 2], 128),         // Traversal Using Relays around NAT Anycast, RFC 8155
-    v6([0x2001, 1, 0, 0, 0, 0, 0, 3], 128),         // DNS-SD Service Registration Protocol Anycast, RFC 9665
-    v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48),          // Benchmarking, RFC 5180
-    v6([0x2001, 3, 0, 0, 0, 0, 0, 0], 32),          // AMT, RFC 7450
-    v6([0x2001, 4, 0x112, 0, 0, 0, 0, 0], 48),      // AS112-v6, RFC 7535
-    v6([0x2001, 0x10, 0, 0, 0, 0, 0, 0], 28),       // Deprecated (previously ORCHID), RFC 4843
-    v6([0x2001, 0x20, 0, 0, 0, 0, 0, 0], 28),       // ORCHIDv2, RFC 7343
-    v6([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28),       // Drone Remote ID Protocol Entity Tags (DETs) Prefix, RFC 9374
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),      // Documentation, RFC 3849
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),          // 6to4, RFC 3056
-    v6([0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0], 48),  // Direct Delegation AS112 Service, RFC 7534
-    v6([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16),          // 6bone, withdrawn by RFC 3701
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),          // Documentation, RFC 9637
-    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),          // Segment Routing (SRv6) SIDs, RFC 9602
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),           // Unique-Local, RFC 4193, RFC 8190
-    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),          // Link-Local Unicast, RFC 4291
-    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),          // Site-local unicast, deprecated by RFC 3879
-    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),           // Multicast, RFC 4291
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 128),             // Unspecified Address, RFC 4291
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128),             // Loopback Address, RFC 4291
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),              // IPv4-compatible, deprecated by RFC 4291
+    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),         // IPv4-mapped Address, RFC 4291
+    v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),         // IPv4-translated, RFC 2765, obsolete
+    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),      // IPv4-IPv6 Translat. (local use), RFC 8215
+    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),          // Discard-Only Address Block, RFC 6666
+    v6([0x100, 0, 0, 1, 0, 0, 0, 0], 64),          // Dummy IPv6 Prefix, RFC 9780
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),         // IETF Protocol Assignments, RFC 2928
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),         // TEREDO, RFC 4380, RFC 8190
+    v6([0x2001, 1, 0, 0, 0, 0, 0, 1], 128),        // Port Control Protocol Anycast, RFC 7723
+    v6([0x2001, 1, 0, 0, 0, 0, 0, 2], 128),        // Traversal Using Relays around NAT Anycast, RFC 8155
+    v6([0x2001, 1, 0, 0, 0, 0, 0, 3], 128),        // DNS-SD Service Registration Protocol Anycast, RFC 9665
+    v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48),         // Benchmarking, RFC 5180
+    v6([0x2001, 3, 0, 0, 0, 0, 0, 0], 32),         // AMT, RFC 7450
+    v6([0x2001, 4, 0x112, 0, 0, 0, 0, 0], 48),     // AS112-v6, RFC 7535
+    v6([0x2001, 0x10, 0, 0, 0, 0, 0, 0], 28),      // Deprecated (previously ORCHID), RFC 4843
+    v6([0x2001, 0x20, 0, 0, 0, 0, 0, 0], 28),      // ORCHIDv2, RFC 7343
+    v6([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28),      // Drone Remote ID Protocol Entity Tags (DETs) Prefix, RFC 9374
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),     // Documentation, RFC 3849
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),         // 6to4, RFC 3056
+    v6([0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0], 48), // Direct Delegation AS112 Service, RFC 7534
+    v6([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16),         // 6bone, withdrawn by RFC 3701
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),         // Documentation, RFC 9637
+    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),         // Segment Routing (SRv6) SIDs, RFC 9602
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),          // Unique-Local, RFC 4193, RFC 8190
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),         // Link-Local Unicast, RFC 4291
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),         // Site-local unicast, deprecated by RFC 3879
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),          // Multicast, RFC 4291
     // Global unicast is 2000::/3, RFC 4291. The rest of the address space, much of it named above:
     v6([0, 0, 0, 0, 0, 0, 0, 0], 3),
     v6([0x4000, 0, 0, 0, 0, 0, 0, 0], 2),

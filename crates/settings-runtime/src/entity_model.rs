@@ -31,7 +31,8 @@ pub fn entity_model_prelude(model: &Model) -> Prelude {
             [Some(("clientKey", client_key)), Some(("secretKey", secret_key))]
         }
     };
-    let secrets = [first, second].into_iter().flatten().map(|(name, value): (_, &SecretString)| (name, value.expose_secret()));
+    let secrets =
+        [first, second].into_iter().flatten().map(|(name, value): (_, &SecretString)| (name, value.expose_secret()));
     let open = [("id", model.id.as_str()), ("name", &model.name), ("modelUrl", model.url.as_str())];
     let members = open.into_iter().chain(secrets);
     let parts = members.enumerate().flat_map(|(i, (name, value))| {

@@ -93,15 +93,8 @@ fn check(s: &str) -> Result<(), VariableNameError> {
 /// A variable is a property of the global object that every script of the context sees. One that is called like a word
 /// of the language could not be written in a script; one that is called like something global would take its place.
 /// What the tables do not know, because the runner or the engine is newer, the prelude refuses when it runs.
-pub const RESERVED_VARIABLE_NAMES: &[&[&str]] = &[
-    KEYWORDS,
-    STRICT_AND_CONTEXTUAL,
-    GLOBAL_CONSTANTS_AND_FUNCTIONS,
-    GLOBAL_OBJECTS,
-    INHERITED,
-    RUNNER,
-    HOST,
-];
+pub const RESERVED_VARIABLE_NAMES: &[&[&str]] =
+    &[KEYWORDS, STRICT_AND_CONTEXTUAL, GLOBAL_CONSTANTS_AND_FUNCTIONS, GLOBAL_OBJECTS, INHERITED, RUNNER, HOST];
 
 /// ECMAScript 2025, 12.7.2 Keywords and Reserved Words.
 const KEYWORDS: &[&str] = &[

@@ -29,21 +29,21 @@ macro_rules! event_columns {
     };
 }
 
-/// Whether the event has an opening of this field by a person that the account is, was, or (for the platform's people,
-/// who are no person here) may be. What the opening says is compared after it was opened.
+/// Whether the event has an opening of this field by a person that the account is or was. What the opening says is
+/// compared after it was opened: one person may have been two accounts, one after the other.
 macro_rules! spoken_of {
     ($field:literal, $account:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM audit_openings o WHERE o.workspace_id = e.workspace_id AND o.seq = e.seq \
              AND o.field = '",
             $field,
-            "' AND o.sealed IS NOT NULL AND (o.person_id = $11 OR o.person_id IN \
+            "' AND o.sealed IS NOT NULL AND o.person_id IN \
              (SELECT p.id FROM persons p WHERE p.workspace_id = $1 AND p.user_id = ",
             $account,
             " \
               UNION SELECT m.person_id FROM memberships m WHERE m.workspace_id = $1 AND m.user_id = ",
             $account,
-            ")))"
+            "))"
         )
     };
 }
@@ -70,7 +70,7 @@ statements! {
         AND ($3 = '' OR $3 LIKE '%' || e.risk || '%') AND ($4 = '' OR e.action = $4) AND e.at >= $5 AND e.at < $6 \
         AND ($7 = 0 OR e.actor_key = $8 OR ", spoken_of!("actor", "$8"), ") \
         AND ($9 = 0 OR e.target_id = $10 OR (e.target_kind = 'workspace' AND e.workspace_id = $10) OR ",
-        spoken_of!("target", "$10"), ") ORDER BY e.seq DESC LIMIT $12");
+        spoken_of!("target", "$10"), ") ORDER BY e.seq DESC LIMIT $11");
     /// Openings of some events.
     OPENINGS = concat!("SELECT seq, field, person_id, sealed FROM audit_openings WHERE workspace_id = $1 AND seq ",
         in_list!());
@@ -240,7 +240,6 @@ fn page_statement<D: SqlDb>(workspace: Uuid, filter: &AuditFilter, before: i64, 
         .bind(filter.actor.unwrap_or_default())
         .bind(i64::from(filter.target.is_some()))
         .bind(filter.target.unwrap_or_default())
-        .bind(PersonId::NOBODY.as_uuid())
         .bind(limit)
 }
 

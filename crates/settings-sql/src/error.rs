@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_breaks_at_commit_leaves_the_outcome_unknown() {
+        let broken = || sqlx::Error::Io(std::io::Error::other("reset"));
+        let suspicion = Suspicion::default();
+        assert!(matches!(suspicion.classify(broken()), StoreError::Unavailable(_)));
+        assert!(matches!(suspicion.classify_commit(broken()), StoreError::Unknown(_)));
+    }
+
+    #[test]
     fn after_a_failover_older_connections_are_under_suspicion() {
         let suspicion = Suspicion::default();
         assert!(!suspicion.covers(Duration::from_mins(1)));

@@ -13,7 +13,7 @@ use settings_domain::{
     ports::{
         StoreError,
         accounts::{Accounts, NewSession, Session, SignInLink},
-        directory::{ActivityLog, Directory, OwnWorkspace, Sightings},
+        directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
         outbox::{Claimed, InvitationLetter, Outbox},
         store::{KeyDirectory, KeyStanding, Page},
@@ -172,10 +172,9 @@ impl<E: Engine> Outbox for SqlStore<E> {
     }
 }
 
-impl<E: Engine> SqlStore<E> {
-    /// Forgets what has no more use: messages sent a month ago, outcomes older than a day, sessions and links that are
-    /// over. Returns how many rows went.
-    pub async fn tidy(&self) -> Result<u64, StoreError> {
+#[async_trait]
+impl<E: Engine> Upkeep for SqlStore<E> {
+    async fn tidy(&self) -> Result<u64, StoreError> {
         let mut tx = self.engine.begin_write(Scope::directory()).await?;
         let at = directory::clock(&mut tx).await?;
         let mut gone = outbox::forget(&mut tx, at - SENT_KEPT).await?;

@@ -1,3 +1,9 @@
 //! Contract suites, fakes, generators and a throw-away Postgres for tests.
+#![expect(clippy::expect_used, clippy::panic, reason = "test support: a failure ends the test that meets it")]
 
+mod bytes;
+pub mod contract;
+pub mod entropy;
+pub mod fake;
 pub mod postgres;
+pub mod seal;

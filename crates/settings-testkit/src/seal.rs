@@ -15,9 +15,8 @@ pub struct PlainSealer;
 
 impl PlainSealer {
     fn commit(salt: &[u8], workspace: WorkspaceId, seq: i64, field: &str, value: &str) -> String {
-        let parts: [&[u8]; 6] =
-            [b"commitment", salt, workspace.as_uuid().as_bytes(), &seq.to_be_bytes(), field.as_bytes(), value.as_bytes()];
-        hex(&hash(&parts))
+        let (tenant, place) = (workspace.as_uuid(), seq.to_be_bytes());
+        hex(&hash(&[b"commitment", salt, tenant.as_bytes(), &place, field.as_bytes(), value.as_bytes()]))
     }
     fn node(prev: &Link, event: &SealedEvent) -> [u8; 32] {
         let commitments: Vec<u8> =

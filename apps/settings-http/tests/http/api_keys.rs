@@ -25,7 +25,8 @@ async fn a_key_holds_exactly_its_scopes(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     // A writing scope is no reading one; every pair allows what its two allow and nothing more.
-    let probes = [("workspace:read", "/workspace"), ("workspace:read", "/api/environments"), ("audit:read", "/audit/verify")];
+    let probes =
+        [("workspace:read", "/workspace"), ("workspace:read", "/api/environments"), ("audit:read", "/audit/verify")];
     let mut pairs = Vec::new();
     for (i, a) in SCOPES.iter().enumerate() {
         for b in &SCOPES[i + 1..] {
@@ -67,10 +68,26 @@ async fn scopes_are_spelled_exactly(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     assert_unchanged(&tenant, async {
-        for scope in ["*", "workflows:*", "WORKFLOWS:READ", "Workflows:read", " workflows:read", "workflows:read ", "workflows",
-            "workflows:", ":read", "members:read", "apiKeys:create", "secrets:reveal", "admin", "", "workflows:read\u{0}",
-            "work\u{fb02}ows:read", "runs:read,runs:write", "runs:read runs:write"]
-        {
+        for scope in [
+            "*",
+            "workflows:*",
+            "WORKFLOWS:READ",
+            "Workflows:read",
+            " workflows:read",
+            "workflows:read ",
+            "workflows",
+            "workflows:",
+            ":read",
+            "members:read",
+            "apiKeys:create",
+            "secrets:reveal",
+            "admin",
+            "",
+            "workflows:read\u{0}",
+            "work\u{fb02}ows:read",
+            "runs:read,runs:write",
+            "runs:read runs:write",
+        ] {
             let answer = post(&tenant, json!({"name": "k", "scopes": ["audit:read", scope]})).await;
             assert_eq!(answer.faults(), ["/scopes/1"], "{scope:?}");
         }
@@ -78,7 +95,10 @@ async fn scopes_are_spelled_exactly(store: Store) {
             assert_eq!(post(&tenant, json!({"name": "k", "scopes": scopes})).await.faults(), ["/scopes"], "{scopes}");
         }
         assert_eq!(post(&tenant, json!({"name": "k"})).await.faults(), ["/scopes"]);
-        assert_eq!(post(&tenant, json!({"name": "k", "scopes": ["runs:read", "runs:read"]})).await.faults(), ["/scopes/1"]);
+        assert_eq!(
+            post(&tenant, json!({"name": "k", "scopes": ["runs:read", "runs:read"]})).await.faults(),
+            ["/scopes/1"]
+        );
         let mut seventeen = SCOPES.to_vec();
         seventeen.push("runs:read");
         assert_eq!(post(&tenant, json!({"name": "k", "scopes": seventeen})).await.faults(), ["/scopes"]);
@@ -120,13 +140,27 @@ async fn a_key_expires_at_its_instant(store: Store) {
     let make = |at: &str| post(&tenant, json!({"name": "k", "scopes": ["workspace:read"], "expiresAt": at}));
     let now = OffsetDateTime::now_utc();
     assert_unchanged(&tenant, async {
-        for past in [text(now - Duration::seconds(1)), text(now - Duration::days(400)), "1970-01-01T00:00:00Z".to_owned()] {
+        for past in
+            [text(now - Duration::seconds(1)), text(now - Duration::days(400)), "1970-01-01T00:00:00Z".to_owned()]
+        {
             assert_eq!(make(&past).await.faults(), ["/expiresAt"], "{past}");
         }
-        for bad in ["", "tomorrow", "2099-01-01", "2099-01-01 00:00:00", "2099-13-01T00:00:00Z", "4102444800", "10000-01-01T00:00:00Z", "2099-01-01T00:00:00"] {
+        for bad in [
+            "",
+            "tomorrow",
+            "2099-01-01",
+            "2099-01-01 00:00:00",
+            "2099-13-01T00:00:00Z",
+            "4102444800",
+            "10000-01-01T00:00:00Z",
+            "2099-01-01T00:00:00",
+        ] {
             assert_eq!(make(bad).await.faults(), ["/expiresAt"], "{bad}");
         }
-        assert_eq!(post(&tenant, json!({"name": "k", "scopes": ["runs:read"], "expiresAt": 4_102_444_800_i64})).await.faults(), ["/expiresAt"]);
+        assert_eq!(
+            post(&tenant, json!({"name": "k", "scopes": ["runs:read"], "expiresAt": 4_102_444_800_i64})).await.faults(),
+            ["/expiresAt"]
+        );
     })
     .await;
     assert_eq!(make("2099-01-01T02:00:00+02:00").await.created()["expiresAt"], "2099-01-01T00:00:00Z");
@@ -136,10 +170,9 @@ async fn a_key_expires_at_its_instant(store: Store) {
     let made = make(&text(soon)).await.created();
     let key = Key::new(&site, String::new(), made["key"].as_str().unwrap());
     key.get("/workspace").await.ok();
-    let refused_at = eventually("the key's end", async || {
-        (key.get("/workspace").await.status == 401).then(OffsetDateTime::now_utc)
-    })
-    .await;
+    let refused_at =
+        eventually("the key's end", async || (key.get("/workspace").await.status == 401).then(OffsetDateTime::now_utc))
+            .await;
     assert!(refused_at >= soon, "refused {} before its end", soon - refused_at);
     assert!(refused_at - soon < Duration::seconds(1), "it worked {} after its end", refused_at - soon);
     key.get("/workspace").await.problem(401, "unauthenticated");
@@ -155,10 +188,8 @@ async fn revoking_is_final_and_recorded_once(store: Store) {
     let tenant = site.tenant().await;
     let key = tenant.key(&["workspace:read"]).await;
     let path = tenant.path(&format!("/workspace/api-keys/{}", key.id));
-    let (answers, events) = added(&tenant, async {
-        join_all((0..20).map(|_| tenant.admin.delete(&path).into_future())).await
-    })
-    .await;
+    let (answers, events) =
+        added(&tenant, async { join_all((0..20).map(|_| tenant.admin.delete(&path).into_future())).await }).await;
     answers.iter().for_each(crate::support::Answer::done);
     assert_eq!(events.len(), 1, "{events:?}");
     key.get("/workspace").await.problem(401, "unauthenticated");
@@ -202,7 +233,9 @@ async fn a_key_whose_row_was_changed_is_refused(store: Store) {
         let refused = key.get("/workspace").await;
         assert!([401, 403, 500].contains(&refused.status), "{change}: {}", refused.status);
         assert_eq!(refused.status, 401, "{change}: {}", refused.text());
-        site.home.sql(&tenant.id, &["UPDATE api_keys SET scopes = 'runs:read', revoked_at = 1 WHERE workspace_id = {ws}"]).await;
+        site.home
+            .sql(&tenant.id, &["UPDATE api_keys SET scopes = 'runs:read', revoked_at = 1 WHERE workspace_id = {ws}"])
+            .await;
     }
     // Without the seal it would have been wider: the alarm says so.
     let alarm = site.server.log.all().iter().any(|l| l.contains("behind the service's back"));
@@ -213,10 +246,11 @@ async fn a_workspace_has_at_most_500_active_keys(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     for batch in 0..50 {
-        let made = join_all((0..10).map(|n| {
-            post(&tenant, json!({"name": format!("k{batch}-{n}"), "scopes": ["runs:read"]})).into_future()
-        }))
-        .await;
+        let made =
+            join_all((0..10).map(|n| {
+                post(&tenant, json!({"name": format!("k{batch}-{n}"), "scopes": ["runs:read"]})).into_future()
+            }))
+            .await;
         made.iter().for_each(|a| {
             a.created();
         });

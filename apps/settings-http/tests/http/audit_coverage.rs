@@ -17,7 +17,12 @@ on_both_stores!(
 type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// Runs a call, which must succeed, and compares what it left.
-async fn leaves(tenant: &Tenant, by: &Actor<'_>, call: impl Future<Output = crate::support::Answer>, want: &[Expected<'_>]) -> (Value, Vec<Value>) {
+async fn leaves(
+    tenant: &Tenant,
+    by: &Actor<'_>,
+    call: impl Future<Output = crate::support::Answer>,
+    want: &[Expected<'_>],
+) -> (Value, Vec<Value>) {
     let (answer, events) = added(tenant, call).await;
     assert!(answer.status < 300, "{}: {} {}", answer.what, answer.status, answer.text());
     let got: Vec<_> = events
@@ -45,7 +50,8 @@ async fn every_mutation_leaves_exactly_its_events(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     let founded = tenant.events().await;
-    let story: Vec<_> = founded.iter().map(|e| (e["action"].as_str().unwrap(), e["actorKind"].as_str().unwrap())).collect();
+    let story: Vec<_> =
+        founded.iter().map(|e| (e["action"].as_str().unwrap(), e["actorKind"].as_str().unwrap())).collect();
     assert_eq!(story, [("workspace.created", "system"), ("member.joined", "member")]);
     assert_eq!(founded[1]["targetId"], tenant.admin.id.as_str());
     let admin = Actor { person: json!(tenant.admin.id), key: Value::Null, caller: &tenant.admin };
@@ -86,7 +92,8 @@ async fn members(tenant: &Tenant, by: &Actor<'_>) {
     invitee.post("/workspace/members", json!({"email": friend, "role": "admin"})).await.created();
     invitee.post("/workspace/api-keys", json!({"name": "hers", "scopes": ["runs:read"]})).await.created();
     let call = async { by.caller.put(&path, json!({"role": "viewer"})).await };
-    let want = [("member.updated", "medium", "member", "member"), ("invitation.revoked", "low", "member", "invitation")];
+    let want =
+        [("member.updated", "medium", "member", "member"), ("invitation.revoked", "low", "member", "invitation")];
     leaves(tenant, by, call, &want).await;
     let call = async { by.caller.delete(format!("{path}?apiKeys=revoke")).await };
     let want = [("member.removed", "medium", "member", "member"), ("api_key.revoked", "medium", "member", "api_key")];
@@ -103,15 +110,15 @@ async fn workspace_and_environments(tenant: &Tenant, by: &Actor<'_>) {
     let body = json!({"name": "Another name", "seatLimit": 30, "defaultRegion": "us-east-1"});
     let call = async { by.caller.put(tenant.path("/workspace"), body).await };
     let (_, events) = leaves(tenant, by, call, &[("workspace.updated", "medium", "member", "workspace")]).await;
-    let changed: Vec<_> = events[0]["changes"].as_array().unwrap().iter().map(|c| c["field"].as_str().unwrap()).collect();
+    let changed: Vec<_> =
+        events[0]["changes"].as_array().unwrap().iter().map(|c| c["field"].as_str().unwrap()).collect();
     assert_eq!(changed, ["seatLimit", "defaultRegion", "name"]);
     assert_eq!(events[0]["details"]["name"], "Another name");
 
     const EVENT: Expected<'_> = ("workspace.environment_updated", "medium", "member", "environment");
     let query = format!("?organizationId={}", tenant.id);
-    let call = async {
-        by.caller.post(format!("/api/environments{query}"), json!({"name": "qa", "tier": "staging"})).await
-    };
+    let call =
+        async { by.caller.post(format!("/api/environments{query}"), json!({"name": "qa", "tier": "staging"})).await };
     let (made, events) = leaves(tenant, by, call, &[EVENT]).await;
     assert_eq!(events[0]["targetId"], made["id"]);
     let path = format!("/api/environments/{}{query}", made["id"].as_str().unwrap());
@@ -161,7 +168,8 @@ async fn platform(tenant: &Tenant) {
     let email = format!("late.{}@example.org", unique());
     platform.post("/workspace/members", json!({"email": email, "role": "admin"})).await.created();
     let events = tenant.events().await.split_off(before);
-    let got: Vec<_> = events.iter().map(|e| (e["action"].as_str().unwrap(), e["actorKind"].as_str().unwrap())).collect();
+    let got: Vec<_> =
+        events.iter().map(|e| (e["action"].as_str().unwrap(), e["actorKind"].as_str().unwrap())).collect();
     assert_eq!(got, [("workspace.updated", "system"), ("workspace.updated", "system"), ("member.invited", "system")]);
     assert!(events.iter().all(|e| e["personId"].is_string()), "who it was is not hidden: {events:?}");
 }
@@ -192,23 +200,39 @@ async fn no_failure_and_no_reading_leaves_an_event(store: Store) {
     let [viewer] = tenant.members(["viewer"]).await;
     let key = tenant.key(&SCOPES).await;
     assert_unchanged(&tenant, async {
-        for path in ["/workspace", "/workspace/environments", "/workspace/members", "/workspace/invitations",
-            "/workspace/api-keys", "/audit/events", "/audit/verify", "/authz/explain?action=members:invite"]
-        {
+        for path in [
+            "/workspace",
+            "/workspace/environments",
+            "/workspace/members",
+            "/workspace/invitations",
+            "/workspace/api-keys",
+            "/audit/events",
+            "/audit/verify",
+            "/authz/explain?action=members:invite",
+        ] {
             admin.get(tenant.path(path)).await.ok();
             admin.send("HEAD", &tenant.path(path)).await.has(200);
         }
         viewer.put("/workspace", json!({"name": "Mine"})).await.problem(403, "forbidden");
-        key.post("/workspace/api-keys", json!({"name": "x", "scopes": ["runs:read"]})).await.problem(403, "session-required");
+        key.post("/workspace/api-keys", json!({"name": "x", "scopes": ["runs:read"]}))
+            .await
+            .problem(403, "session-required");
         admin.put(tenant.path("/workspace"), json!({"seatLimit": 1})).await.problem(409, "seat-limit-below-usage");
         admin.put(tenant.path("/workspace"), json!({"slug": "other"})).await.problem(422, "slug-immutable");
-        admin.put(tenant.path("/workspace"), json!({"name": "X"})).seen("\"v9-0\"").await.problem(412, "precondition-failed");
+        admin
+            .put(tenant.path("/workspace"), json!({"name": "X"}))
+            .seen("\"v9-0\"")
+            .await
+            .problem(412, "precondition-failed");
         let own = tenant.path(&format!("/workspace/members/{}", admin.id));
         admin.put(&own, json!({"role": "viewer"})).await.problem(409, "last-admin");
         admin.delete(&own).await.problem(409, "last-admin");
         admin.post(tenant.path("/workspace/members"), json!({"email": "x", "role": "y"})).await.faults();
         admin.act(tenant.path("/workspace/members")).await.problem(415, "unsupported-media-type");
-        admin.put(tenant.path("/workspace/environments"), json!({"environments": []})).await.problem(409, "production-protected");
+        admin
+            .put(tenant.path("/workspace/environments"), json!({"environments": []}))
+            .await
+            .problem(409, "production-protected");
     })
     .await;
 }
@@ -234,7 +258,8 @@ async fn refused_calls_are_summed_up_when_the_service_stops(store: Store) {
                 let all = e["changes"].as_array().unwrap();
                 all.iter().find(|c| c["field"] == field).unwrap()["to"].as_str().unwrap().to_owned()
             };
-            let who = if e["targetKind"] == "api_key" { e["targetId"].clone() } else { e["details"]["deniedUser"].clone() };
+            let who =
+                if e["targetKind"] == "api_key" { e["targetId"].clone() } else { e["details"]["deniedUser"].clone() };
             (change("action"), change("count"), who)
         })
         .collect();

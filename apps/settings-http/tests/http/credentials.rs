@@ -1,6 +1,6 @@
 //! Credentials: what is let in, what is not, and what is said about it.
 use crate::support::{
-    Answer, Caller, Site, Store, assert_unchanged,
+    Answer, Site, Store, assert_unchanged,
     issuer::{Issuer, now, parts},
     json, on_both_stores, raw,
     tenant::{Person, SCOPES},
@@ -13,7 +13,6 @@ on_both_stores!(
     only_tokens_of_the_issuer_for_this_audience_count,
     an_issuer_that_is_away_is_no_reason_to_drop_a_token,
     the_same_subject_of_another_issuer_is_somebody_else,
-    a_database_that_is_away_is_no_reason_to_drop_a_key,
 );
 
 async fn a_wrong_key_gets_the_answer_of_no_key(store: Store) {
@@ -28,15 +27,34 @@ async fn a_wrong_key_gets_the_answer_of_no_key(store: Store) {
     let with = |from: usize, to: usize, text: &str| format!("{}{text}{}", &value[..from], &value[to..]);
     let flipped = |at: usize| {
         let old = value.as_bytes()[at];
-        let new = if old.is_ascii_lowercase() { old.to_ascii_uppercase() } else if old.is_ascii_uppercase() { old.to_ascii_lowercase() } else if old == b'0' { b'1' } else { b'0' };
+        let new = if old.is_ascii_lowercase() {
+            old.to_ascii_uppercase()
+        } else if old.is_ascii_uppercase() {
+            old.to_ascii_lowercase()
+        } else if old == b'0' {
+            b'1'
+        } else {
+            b'0'
+        };
         with(at, at + 1, &char::from(new).to_string())
     };
     let mut wrong = vec![
         resum(&with(4, 26, "7AAAAAAAAAAAAAAAAAAAAA")), // an id that nobody has, the checksum right
         resum(&with(27, 70, "0A1B2C3D4E5F6G7H8I9J0A1B2C3D4E5F6G7H8I9J0AB")), // a secret that is wrong, the checksum right
-        String::from("wsk_"), "x".to_owned(), value[4..].to_owned(), value[..76].to_owned(), format!("{value}0"), value.to_uppercase(),
-        with(4, 26, "' OR 1=1 --           "), with(4, 26, "%%%%%%%%%%%%%%%%%%%%%%"), with(4, 26, "../../../../etc/passwd"),
-        with(0, 4, "ses_"), with(0, 4, "inv_"), format!("{value} "), format!("{value},{value}"), "k".repeat(10_000),
+        String::from("wsk_"),
+        "x".to_owned(),
+        value[4..].to_owned(),
+        value[..76].to_owned(),
+        format!("{value}0"),
+        value.to_uppercase(),
+        with(4, 26, "' OR 1=1 --           "),
+        with(4, 26, "%%%%%%%%%%%%%%%%%%%%%%"),
+        with(4, 26, "../../../../etc/passwd"),
+        with(0, 4, "ses_"),
+        with(0, 4, "inv_"),
+        format!("{value} "),
+        format!("{value},{value}"),
+        "k".repeat(10_000),
     ];
     wrong.extend([0, 5, 12, 25, 26, 27, 40, 69, 70, 71, 76].map(flipped));
     wrong.retain(|w| w.trim() != value);
@@ -125,13 +143,18 @@ async fn two_credentials_are_one_too_many(store: Store) {
     let wrong = format!("{}x", &one.value[..76]);
     let cookie = "__Host-settings=anything";
     assert_unchanged(&tenant, async {
-        for (a, b) in [(&one.value, &other.value), (&one.value, &wrong), (&wrong, &one.value), (&one.value, &one.value)] {
+        for (a, b) in [(&one.value, &other.value), (&one.value, &wrong), (&wrong, &one.value), (&one.value, &one.value)]
+        {
             get().header("x-api-key", a).header("x-api-key", b).await.problem(400, "ambiguous-credentials");
         }
         let both = get().header("x-api-key", &one.value).header("authorization", &bearer).await;
         both.problem(400, "ambiguous-credentials");
         get().header("x-api-key", "x").header("authorization", "x").await.problem(400, "ambiguous-credentials");
-        get().header("authorization", &bearer).header("authorization", &bearer).await.problem(400, "ambiguous-credentials");
+        get()
+            .header("authorization", &bearer)
+            .header("authorization", &bearer)
+            .await
+            .problem(400, "ambiguous-credentials");
         get().header("x-api-key", &one.value).header("cookie", cookie).await.problem(400, "ambiguous-credentials");
         // A console cookie is no credential of the API.
         get().header("cookie", cookie).await.problem(401, "unauthenticated");
@@ -226,30 +249,10 @@ async fn the_same_subject_of_another_issuer_is_somebody_else(store: Store) {
     site.server.stop();
     // The operator moves to another issuer: equal subjects there are other people.
     let subject = person.subject.clone();
-    site.home.sql(&tenant.id, &[&format!("UPDATE users SET issuer = 'https://old.example/' WHERE subject = '{subject}'")]).await;
+    site.home
+        .sql(&tenant.id, &[&format!("UPDATE users SET issuer = 'https://old.example/' WHERE subject = '{subject}'")])
+        .await;
     let again = site.through(site.home.serve(&[]));
     again.person(person).get(tenant.path("/workspace")).await.problem(404, "not-found");
     again.platform().get(tenant.org("")).await.ok();
-}
-
-async fn a_database_that_is_away_is_no_reason_to_drop_a_key(store: Store) {
-    let site = Site::own(store, &[]).await;
-    let tenant = site.tenant().await;
-    let key = tenant.key(&["workspace:read"]).await;
-    let callers: [&Caller; 2] = [&key, &tenant.admin];
-    // The tables are out of reach, as they are while somebody restores a backup.
-    for table in ["api_keys", "users", "workspaces"] {
-        site.home.sql(&tenant.id, &[&format!("ALTER TABLE {table} RENAME TO away")]).await;
-        for caller in callers {
-            let answer = caller.get(tenant.path("/workspace")).await;
-            assert!([200, 500, 503].contains(&answer.status), "{table}: {}", answer.status);
-            if answer.status != 200 {
-                answer.json();
-            }
-        }
-        site.home.sql(&tenant.id, &[&format!("ALTER TABLE away RENAME TO {table}")]).await;
-    }
-    for caller in callers {
-        caller.get(tenant.path("/workspace")).await.ok();
-    }
 }

@@ -45,7 +45,12 @@ async fn pages_together_are_the_whole_list_once(store: Store) {
             assert_eq!(ids(&pages), ids(whole), "{path} by {limit}");
         }
     }
-    let seqs: Vec<_> = tenant.admin.get(tenant.path("/audit/events")).await.ok()["items"].as_array().unwrap().iter().map(|e| e["seq"].as_i64().unwrap()).collect();
+    let seqs: Vec<_> = tenant.admin.get(tenant.path("/audit/events")).await.ok()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["seq"].as_i64().unwrap())
+        .collect();
     assert!(seqs.windows(2).all(|w| w[0] == w[1] + 1), "newest first: {seqs:?}");
     let platform = site.platform().get("/api/organizations?limit=1").await.ok();
     assert_eq!(platform["items"].as_array().unwrap().len(), 1);
@@ -127,11 +132,29 @@ async fn a_search_takes_its_text_literally(store: Store) {
     tenant.joins(odd.clone()).await;
     let found = async |q: &str| {
         let q: String = url::form_urlencoded::byte_serialize(q.as_bytes()).collect();
-        tenant.admin.get(tenant.path(&format!("/workspace/members?q={q}"))).await.ok()["items"].as_array().unwrap().len()
+        tenant.admin.get(tenant.path(&format!("/workspace/members?q={q}"))).await.ok()["items"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     for (q, want) in [
-        ("", 2), ("%", 1), ("r%c", 1), ("_", 1), ("_under", 1), ("\\", 1), (r"\b", 1), ("'", 1), ("' OR 1=1 --", 0),
-        ("per%", 1), ("p_r", 0), ("PER%CENT", 1), ("!", 0), ("@EXAMPLE.org", 2), ("Of-Tests", 1), ("no such", 0), (".*", 0),
+        ("", 2),
+        ("%", 1),
+        ("r%c", 1),
+        ("_", 1),
+        ("_under", 1),
+        ("\\", 1),
+        (r"\b", 1),
+        ("'", 1),
+        ("' OR 1=1 --", 0),
+        ("per%", 1),
+        ("p_r", 0),
+        ("PER%CENT", 1),
+        ("!", 0),
+        ("@EXAMPLE.org", 2),
+        ("Of-Tests", 1),
+        ("no such", 0),
+        (".*", 0),
     ] {
         assert_eq!(found(q).await, want, "q={q}");
     }

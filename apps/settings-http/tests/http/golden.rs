@@ -23,7 +23,9 @@ impl Row {
 fn table() -> BTreeMap<String, Row> {
     let mut rows = BTreeMap::new();
     for line in include_str!("golden.txt").lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty()) {
-        let [left, scopes, otherwise] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [left, scopes, otherwise] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         let words: Vec<_> = left.split_whitespace().map(str::to_owned).collect();
         assert_eq!(words.len(), 2 + USERS.len(), "{line}");
         let scopes = scopes.split_whitespace().filter(|s| *s != "-").map(str::to_owned).collect();
@@ -51,9 +53,9 @@ async fn cast(site: &Site) -> Cast {
     let outsider = crate::support::tenant::Person::new("outsider");
     let mut keys = Vec::new();
     for scope in SCOPES {
-        keys.push((vec![scope], Caller::clone(&a.key(&[scope]).await)));
+        keys.push((vec![scope], (*a.key(&[scope]).await).clone()));
     }
-    keys.push((SCOPES.to_vec(), Caller::clone(&a.key(&SCOPES).await)));
+    keys.push((SCOPES.to_vec(), (*a.key(&SCOPES).await).clone()));
     let revoked = a.key(&SCOPES).await;
     a.revoke(&revoked.id).await;
     let environments = a.admin.get(a.path("/workspace/environments")).await.ok();
@@ -163,7 +165,9 @@ fn expected(row: &Row, cast: &Cast) -> Vec<String> {
 fn name_of(cast: &Cast, index: usize) -> String {
     match index.checked_sub(USERS.len()) {
         None => USERS[index].to_owned(),
-        Some(key) => cast.keys.get(key).map_or("a revoked key".to_owned(), |(scopes, _)| format!("key {}", scopes.join("+"))),
+        Some(key) => {
+            cast.keys.get(key).map_or("a revoked key".to_owned(), |(scopes, _)| format!("key {}", scopes.join("+")))
+        }
     }
 }
 

@@ -98,7 +98,8 @@ async fn another_call_under_the_same_key_is_refused(store: Store) {
     .await;
     admin.post(&path, json!({"name": "long", "tier": "staging"})).once(&"k".repeat(255)).await.created();
     // The same key for another operation is independent of this one.
-    let key = admin.post(tenant.path("/workspace/api-keys"), json!({"name": "k", "scopes": ["runs:read"]})).once("key").await;
+    let key =
+        admin.post(tenant.path("/workspace/api-keys"), json!({"name": "k", "scopes": ["runs:read"]})).once("key").await;
     assert_eq!(key.status, 201, "{}", key.text());
     // On other methods it means nothing.
     for name in ["One", "Two"] {
@@ -131,7 +132,8 @@ async fn a_call_that_failed_is_judged_anew(store: Store) {
     let admin = &tenant.admin;
     let [viewer] = tenant.members(["viewer"]).await;
     let email = format!("later.{}@example.org", unique());
-    let invite = |role: &str| admin.post(tenant.path("/workspace/members"), json!({"email": email, "role": role})).once("k");
+    let invite =
+        |role: &str| admin.post(tenant.path("/workspace/members"), json!({"email": email, "role": role})).once("k");
     assert_eq!(invite("owner").await.faults(), ["/role"]);
     invite("viewer").await.problem(409, "seat-limit-reached");
     invite("editor").await.problem(409, "seat-limit-reached");
@@ -192,7 +194,10 @@ async fn twenty_equal_calls_at_once_have_one_effect(store: Store) {
     assert_eq!(made.len() + running, 20, "{answers:?}");
     assert_eq!(made.iter().filter(|a| a.header("idempotent-replayed").is_none()).count(), 1);
     assert!(made.iter().all(|a| a.json() == made[0].json()));
-    assert_eq!(tenant.admin.get(tenant.path("/workspace/invitations")).await.ok()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        tenant.admin.get(tenant.path("/workspace/invitations")).await.ok()["items"].as_array().unwrap().len(),
+        1
+    );
     // Founding a workspace has no tenant to lock; it is made once all the same.
     let body = json!({"name": "Raced", "slug": format!("r-{}", unique()), "adminEmail": "r@example.org"});
     let answers = join_all((0..10).map(|n| {
@@ -201,7 +206,8 @@ async fn twenty_equal_calls_at_once_have_one_effect(store: Store) {
     }))
     .await;
     assert!(answers.iter().all(|a| [201, 409].contains(&a.status)), "{answers:?}");
-    let ids: std::collections::BTreeSet<_> = answers.iter().filter(|a| a.status == 201).map(|a| a.json()["id"].to_string()).collect();
+    let ids: std::collections::BTreeSet<_> =
+        answers.iter().filter(|a| a.status == 201).map(|a| a.json()["id"].to_string()).collect();
     assert_eq!(ids.len(), 1);
     answers.iter().filter(|a| a.status == 409).for_each(|a| {
         a.problem(409, "idempotency-in-progress");

@@ -1,7 +1,6 @@
 //! Invitations: one use, seven days, one address; a link is looked at without consequence.
 use crate::support::{
-    Site, Store, Tenant, added, assert_unchanged, eventually, json, on_both_stores, shape,
-    tenant::Person,
+    Site, Store, Tenant, added, assert_unchanged, eventually, json, on_both_stores, shape, tenant::Person,
     unchanged_by, unique,
 };
 use futures_util::future::join_all;
@@ -31,10 +30,8 @@ async fn an_invitation_is_accepted_once(store: Store) {
     let person = Person::new("once");
     tenant.invite(&person.email, "editor").await;
     let token = site.invitation_to(&person.email).await;
-    let (answers, events) = added(&tenant, async {
-        join_all((0..30).map(|_| accept(&site, &person, &token).into_future())).await
-    })
-    .await;
+    let (answers, events) =
+        added(&tenant, async { join_all((0..30).map(|_| accept(&site, &person, &token).into_future())).await }).await;
     assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1);
     answers.iter().filter(|a| a.status != 200).for_each(|a| {
         a.problem(404, "not-found");
@@ -60,7 +57,9 @@ async fn only_the_invited_address_can_accept(store: Store) {
         assert!(!refused.text().contains(&invited.email), "the invited address is told to a stranger");
         assert!(!refused.text().contains(&stranger.email));
         // Nobody vouches for the address, or there is none at all.
-        for (claim, value) in [("email_verified", json!(false)), ("email_verified", json!(null)), ("email", json!(null))] {
+        for (claim, value) in
+            [("email_verified", json!(false)), ("email_verified", json!(null)), ("email", json!(null))]
+        {
             let mut claims = Person { subject: format!("auth0|{}", unique()), ..invited.clone() }.claims();
             claims[claim] = value;
             let token_of = crate::support::issuer::Issuer::shared().token(&claims);
@@ -122,13 +121,17 @@ async fn an_invitation_ends_after_seven_days(store: Store) {
     let person = Person::new("late");
     let invitation = tenant.invite(&person.email, "viewer").await;
     let life = |i: &crate::support::Value| {
-        let at = |f: &str| time::OffsetDateTime::parse(i[f].as_str().unwrap(), &time::format_description::well_known::Rfc3339).unwrap();
+        let at = |f: &str| {
+            time::OffsetDateTime::parse(i[f].as_str().unwrap(), &time::format_description::well_known::Rfc3339).unwrap()
+        };
         at("expiresAt") - at("createdAt")
     };
     assert_eq!(life(&invitation), time::Duration::days(7));
     let token = site.invitation_to(&person.email).await;
     // A week passes, as far as this invitation is concerned.
-    let age = format!("UPDATE invitations SET expires_at = expires_at - 7 * {DAY} - 1000000, created_at = created_at - 7 * {DAY} - 1000000 WHERE workspace_id = {{ws}}");
+    let age = format!(
+        "UPDATE invitations SET expires_at = expires_at - 7 * {DAY} - 1000000, created_at = created_at - 7 * {DAY} - 1000000 WHERE workspace_id = {{ws}}"
+    );
     site.home.sql(&tenant.id, &[&age]).await;
     assert_unchanged(&tenant, async {
         accept(&site, &person, &token).await.problem(410, "invitation-expired");
@@ -199,7 +202,9 @@ async fn an_address_is_invited_once(store: Store) {
     .await;
     let parallel = format!("p.{}@example.org", unique());
     let (answers, events) = added(&tenant, async {
-        let post = || admin.post(tenant.path("/workspace/members"), json!({"email": parallel, "role": "viewer"})).into_future();
+        let post = || {
+            admin.post(tenant.path("/workspace/members"), json!({"email": parallel, "role": "viewer"})).into_future()
+        };
         join_all((0..20).map(|_| post())).await
     })
     .await;
@@ -235,7 +240,10 @@ async fn a_closed_invitation_stays_closed(store: Store) {
         assert_unchanged(&tenant, async {
             let admin = &tenant.admin;
             admin.delete(tenant.path(&format!("/workspace/invitations/{id}"))).await.problem(409, "invitation-closed");
-            admin.act(tenant.path(&format!("/workspace/invitations/{id}/resend"))).await.problem(409, "invitation-closed");
+            admin
+                .act(tenant.path(&format!("/workspace/invitations/{id}/resend")))
+                .await
+                .problem(409, "invitation-closed");
             admin.delete(format!("/api/invitations/{id}")).await.problem(409, "invitation-closed");
             admin.act(format!("/api/invitations/{id}/resend")).await.problem(409, "invitation-closed");
         })

@@ -24,10 +24,16 @@ async fn things(tenant: &Tenant) -> Things {
     let [member] = tenant.members(["editor"]).await;
     let invitation = tenant.invite(&format!("waiting.{}@example.org", unique()), "viewer").await;
     let key = tenant.key(&["runs:read"]).await;
-    let list = json!({"environments": [{"name": "production", "tier": "production"}, {"name": "qa", "tier": "staging"}]});
+    let list =
+        json!({"environments": [{"name": "production", "tier": "production"}, {"name": "qa", "tier": "staging"}]});
     let list = tenant.admin.put(tenant.path("/workspace/environments"), list).await.ok();
     let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
-    Things { user: member.id.clone(), invitation: text(&invitation["id"]), key: key.id.clone(), environment: text(&list["items"][1]["id"]) }
+    Things {
+        user: member.id.clone(),
+        invitation: text(&invitation["id"]),
+        key: key.id.clone(),
+        environment: text(&list["items"][1]["id"]),
+    }
 }
 
 fn random() -> Things {
@@ -98,10 +104,18 @@ async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store
     unchanged_by(&[&a, &b], async {
         for by in [&*a.admin, &*key] {
             for (method, path) in [
-                ("GET", "/workspace"), ("PUT", "/workspace"), ("GET", "/workspace/environments"),
-                ("PUT", "/workspace/environments"), ("GET", "/workspace/members"), ("POST", "/workspace/members"),
-                ("GET", "/workspace/invitations"), ("GET", "/workspace/api-keys"), ("POST", "/workspace/api-keys"),
-                ("GET", "/audit/events"), ("GET", "/audit/verify"), ("GET", "/authz/explain?action=workspace:read"),
+                ("GET", "/workspace"),
+                ("PUT", "/workspace"),
+                ("GET", "/workspace/environments"),
+                ("PUT", "/workspace/environments"),
+                ("GET", "/workspace/members"),
+                ("POST", "/workspace/members"),
+                ("GET", "/workspace/invitations"),
+                ("GET", "/workspace/api-keys"),
+                ("POST", "/workspace/api-keys"),
+                ("GET", "/audit/events"),
+                ("GET", "/audit/verify"),
+                ("GET", "/authz/explain?action=workspace:read"),
             ] {
                 let there = by.send(method, &b.path(path)).await;
                 there.problem(404, "not-found");
@@ -200,7 +214,12 @@ async fn a_person_in_both_tenants_is_two_members(store: Store) {
     assert_eq!(caller.within(&a.slug).get("/workspace").await.ok()["id"], a.id.as_str());
     assert_eq!(caller.within(&b.id).get("/workspace").await.ok()["id"], b.id.as_str());
     caller.within("no such").get("/workspace").await.problem(404, "not-found");
-    caller.get("/workspace").header("x-workspace", &a.id).header("x-workspace", &b.id).await.problem(400, "malformed-request");
+    caller
+        .get("/workspace")
+        .header("x-workspace", &a.id)
+        .header("x-workspace", &b.id)
+        .await
+        .problem(400, "malformed-request");
     // Viewer here, editor there; each role counts in its own place only.
     caller.get(a.path("/workspace/members")).await.problem(403, "forbidden");
     let members = caller.get(b.path("/workspace/members?q=both")).await.ok();

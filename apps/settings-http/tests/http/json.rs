@@ -81,7 +81,8 @@ async fn every_fault_is_reported_at_once_with_its_pointer(store: Store) {
     let tenant = site.tenant().await;
     let admin = &tenant.admin;
     assert_unchanged(&tenant, async {
-        let body = json!({"name": " ", "dataRetentionDays": 0, "seatLimit": "x", "defaultRegion": "?", "plan": 1, "a/b~c": 2});
+        let body =
+            json!({"name": " ", "dataRetentionDays": 0, "seatLimit": "x", "defaultRegion": "?", "plan": 1, "a/b~c": 2});
         let want = ["/a~1b~0c", "/dataRetentionDays", "/defaultRegion", "/name", "/plan", "/seatLimit"];
         assert_eq!(admin.put(tenant.path("/workspace"), body).await.faults(), want);
         assert_eq!(admin.post(tenant.path("/workspace/members"), json!({})).await.faults(), ["/email", "/role"]);
@@ -95,10 +96,18 @@ async fn every_fault_is_reported_at_once_with_its_pointer(store: Store) {
         let body = json!({"scopes": ["runs:read"], "expiresAt": "2099-01-01T00:00:00Z"});
         assert_eq!(admin.post(tenant.path("/workspace/api-keys"), body).await.faults(), ["/name"]);
         let body = json!({"environments": [{"name": "Production", "tier": "prod"}, 7, {"x": 1}], "y": 2});
-        let want = ["/environments/0/name", "/environments/0/tier", "/environments/1", "/environments/2/name",
-            "/environments/2/tier", "/environments/2/x", "/y"];
+        let want = [
+            "/environments/0/name",
+            "/environments/0/tier",
+            "/environments/1",
+            "/environments/2/name",
+            "/environments/2/tier",
+            "/environments/2/x",
+            "/y",
+        ];
         assert_eq!(admin.put(tenant.path("/workspace/environments"), body).await.faults(), want);
-        let body = json!({"name": "", "slug": "A", "adminEmail": "x", "seatLimit": 0, "complianceFloorDays": 9999, "z": 1});
+        let body =
+            json!({"name": "", "slug": "A", "adminEmail": "x", "seatLimit": 0, "complianceFloorDays": 9999, "z": 1});
         let want = ["/adminEmail", "/complianceFloorDays", "/name", "/seatLimit", "/slug", "/z"];
         assert_eq!(site.platform().post("/api/organizations", body).await.faults(), want);
     })
@@ -111,10 +120,27 @@ async fn nobody_sets_what_is_not_theirs_to_set(store: Store) {
     let admin = &tenant.admin;
     let [member] = tenant.members(["viewer"]).await;
     assert_unchanged(&tenant, async {
-        let refused = async |answer: Answer, member: &str| assert_eq!(answer.faults(), [format!("/{member}")], "{}", answer.what);
-        for field in ["id", "createdAt", "updatedAt", "version", "seatsUsed", "complianceFloorDays", "plan", "stripeCustomerId",
-            "ownerId", "workspaceId", "__proto__", "constructor", "Name", "NAME", "n\u{0430}me", "name ", ""]
-        {
+        let refused =
+            async |answer: Answer, member: &str| assert_eq!(answer.faults(), [format!("/{member}")], "{}", answer.what);
+        for field in [
+            "id",
+            "createdAt",
+            "updatedAt",
+            "version",
+            "seatsUsed",
+            "complianceFloorDays",
+            "plan",
+            "stripeCustomerId",
+            "ownerId",
+            "workspaceId",
+            "__proto__",
+            "constructor",
+            "Name",
+            "NAME",
+            "n\u{0430}me",
+            "name ",
+            "",
+        ] {
             refused(admin.put(tenant.path("/workspace"), json!({field: 1})).await, field).await;
         }
         let invite = |field: &str| json!({"email": "new@example.org", "role": "viewer", field: "x"});
@@ -138,7 +164,12 @@ async fn nobody_sets_what_is_not_theirs_to_set(store: Store) {
         let delete = admin.delete(&path).json(&json!({"force": true})).await;
         refused(delete, "force").await;
         // What overrides methods elsewhere does nothing here.
-        admin.send("POST", &path).header("x-http-method-override", "PUT").json(&json!({"role": "admin"})).await.problem(405, "method-not-allowed");
+        admin
+            .send("POST", &path)
+            .header("x-http-method-override", "PUT")
+            .json(&json!({"role": "admin"}))
+            .await
+            .problem(405, "method-not-allowed");
         admin.get(format!("{path}?_method=DELETE")).header("x-method-override", "DELETE").await.ok();
     })
     .await;
@@ -152,10 +183,21 @@ async fn a_body_has_its_media_type_and_no_other(store: Store) {
     let good = r#"{"seatLimit":26}"#;
     let with = |media: &str| tenant.admin.send("PUT", &tenant.path("/workspace")).body(media, good);
     assert_unchanged(&tenant, async {
-        for media in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-            "application/json-patch+json", "application/jsonx", "text/json", "application/json; charset=utf-16",
-            "application/json; charset=latin1", "application/json, text/plain", "json", "*/*", ""]
-        {
+        for media in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/xml",
+            "application/json-patch+json",
+            "application/jsonx",
+            "text/json",
+            "application/json; charset=utf-16",
+            "application/json; charset=latin1",
+            "application/json, text/plain",
+            "json",
+            "*/*",
+            "",
+        ] {
             with(media).await.problem(415, "unsupported-media-type");
         }
         let path = tenant.path("/workspace");
@@ -171,7 +213,12 @@ async fn a_body_has_its_media_type_and_no_other(store: Store) {
         assert!([400, 415].contains(&two.status), "two media types: {}", two.text());
     })
     .await;
-    for media in ["application/json", "Application/JSON", "application/json;charset=UTF-8", "application/json; charset=\"utf-8\""] {
+    for media in [
+        "application/json",
+        "Application/JSON",
+        "application/json;charset=UTF-8",
+        "application/json; charset=\"utf-8\"",
+    ] {
         with(media).await.ok();
     }
     with("application/json").header("content-encoding", "identity").await.ok();

@@ -68,7 +68,14 @@ async fn invite_accept_promote_make_a_key_use_it_revoke_it_and_prove_it(store: S
     let actions: Vec<_> = events.iter().map(|e| e["action"].as_str().unwrap()).collect();
     assert_eq!(
         actions,
-        ["member.invited", "member.joined", "member.updated", "api_key.created", "workspace.updated", "api_key.revoked"]
+        [
+            "member.invited",
+            "member.joined",
+            "member.updated",
+            "api_key.created",
+            "workspace.updated",
+            "api_key.revoked"
+        ]
     );
     let places: Vec<i64> = events.iter().map(|e| e["seq"].as_i64().unwrap()).collect();
     assert!(places.windows(2).all(|w| w[1] == w[0] + 1), "{places:?}");
@@ -96,7 +103,15 @@ async fn invited_and_joined(tenant: &Tenant, person: &Person) -> String {
     let mail = &mails[0];
     shape::is(
         mail,
-        &[("id", "uuid"), ("to", "text"), ("subject", "text"), ("text", "text"), ("html", "text"), ("link", "text"), ("sentAt", "instant")],
+        &[
+            ("id", "uuid"),
+            ("to", "text"),
+            ("subject", "text"),
+            ("text", "text"),
+            ("html", "text"),
+            ("link", "text"),
+            ("sentAt", "instant"),
+        ],
     );
     assert!(mail["text"].as_str().unwrap().contains(mail["link"].as_str().unwrap()));
     let token = mail["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -121,7 +136,10 @@ async fn invited_and_joined(tenant: &Tenant, person: &Person) -> String {
 
 /// The only workspace of a person needs no naming.
 async fn promoted(tenant: &Tenant, caller: &Caller, user: &str) {
-    caller.post("/workspace/members", json!({"email": "a@b.example", "role": "viewer"})).await.problem(403, "forbidden");
+    caller
+        .post("/workspace/members", json!({"email": "a@b.example", "role": "viewer"}))
+        .await
+        .problem(403, "forbidden");
     let member = tenant.admin.get(tenant.path(&format!("/workspace/members/{user}"))).await;
     shape::is(&member.ok(), shape::MEMBER);
     let path = tenant.path(&format!("/workspace/members/{user}"));
@@ -145,7 +163,10 @@ async fn key_made(tenant: &Tenant, caller: &Caller) -> Key {
     let value = made["key"].as_str().unwrap();
     assert!(value.starts_with(made["prefix"].as_str().unwrap()), "the prefix is a beginning of the value");
     assert!(value.contains(made["last4"].as_str().unwrap()));
-    assert_eq!((&made["status"], &made["expiresAt"], &made["lastUsedAt"]), (&json!("active"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&made["status"], &made["expiresAt"], &made["lastUsedAt"]),
+        (&json!("active"), &Value::Null, &Value::Null)
+    );
     assert_eq!(made["scopes"], json!(["workspace:read", "workspace:write"]));
     shape::is(&made["createdBy"], &[("userId", "uuid"), ("name", "text?"), ("stillMember", "flag")]);
     let listed = tenant.admin.get(tenant.path("/workspace/api-keys")).await;
@@ -192,7 +213,8 @@ async fn the_same_job_in_the_words_of_the_other_dialect(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     let person = Person::new("charles");
-    let invite = |role: &str| tenant.admin.post(tenant.org("/invitations"), json!({"email": person.email, "role": role}));
+    let invite =
+        |role: &str| tenant.admin.post(tenant.org("/invitations"), json!({"email": person.email, "role": role}));
     for wrong in ["editor", "viewer", "System"] {
         assert_eq!(invite(wrong).await.faults(), ["/role"]);
     }

@@ -46,7 +46,10 @@ async fn a_workspace_keeps_its_last_admin(store: Store) {
     tenant.admin.get("/workspace/members").await.problem(403, "forbidden");
     editor.put(path(&tenant, &editor), json!({"role": "viewer"})).await.problem(409, "last-admin");
     // A pending invitation to be an admin is no admin.
-    editor.post("/workspace/members", json!({"email": format!("a.{}@example.org", unique()), "role": "admin"})).await.created();
+    editor
+        .post("/workspace/members", json!({"email": format!("a.{}@example.org", unique()), "role": "admin"}))
+        .await
+        .created();
     editor.delete(path(&tenant, &editor)).await.problem(409, "last-admin");
 }
 
@@ -56,8 +59,21 @@ async fn a_role_is_one_of_its_dialect(store: Store) {
     let [member] = tenant.members(["viewer"]).await;
     let (workspace, organization) = (path(&tenant, &member), tenant.org(&format!("/members/{}", member.id)));
     assert_unchanged(&tenant, async {
-        let odd = [json!("System"), json!("system"), json!("owner"), json!("ADMIN"), json!(" admin"), json!("admin "),
-            json!("admin\u{0}"), json!("\u{0430}dmin"), json!(7), json!(null), json!(["admin"]), json!({}), json!("")];
+        let odd = [
+            json!("System"),
+            json!("system"),
+            json!("owner"),
+            json!("ADMIN"),
+            json!(" admin"),
+            json!("admin "),
+            json!("admin\u{0}"),
+            json!("\u{0430}dmin"),
+            json!(7),
+            json!(null),
+            json!(["admin"]),
+            json!({}),
+            json!(""),
+        ];
         for role in &odd {
             assert_eq!(tenant.admin.put(&workspace, json!({"role": role})).await.faults(), ["/role"], "{role}");
             assert_eq!(tenant.admin.put(&organization, json!({"role": role})).await.faults(), ["/role"], "{role}");
@@ -142,10 +158,13 @@ async fn removing_a_member_tells_which_keys_stay(store: Store) {
     assert_eq!(departed[0]["createdBy"]["userId"], leaver.id.as_str());
     assert_eq!(tenant.admin.get(tenant.path("/workspace/api-keys?creator=me")).await.faults(), ["/creator"]);
 
-    let (foreign_value, removed) = (foreign, tenant.admin.delete(format!("{}?apiKeys=revoke", path(&tenant, &other))).await.ok());
+    let (foreign_value, removed) =
+        (foreign, tenant.admin.delete(format!("{}?apiKeys=revoke", path(&tenant, &other))).await.ok());
     assert_eq!(removed, json!({"removed": true, "activeApiKeys": []}));
     let listed = tenant.admin.get(tenant.path("/workspace/api-keys")).await.ok();
-    let status = listed["items"].as_array().unwrap().iter().find(|k| k["id"] == foreign_value.as_str()).unwrap()["status"].clone();
+    let status =
+        listed["items"].as_array().unwrap().iter().find(|k| k["id"] == foreign_value.as_str()).unwrap()["status"]
+            .clone();
     assert_eq!(status, "revoked");
 }
 
@@ -179,10 +198,8 @@ async fn what_an_inviter_may_no_longer_offer_is_taken_back(store: Store) {
     second.post("/workspace/members", json!({"email": admin.email, "role": "admin"})).await.created();
     second.post("/workspace/members", json!({"email": viewer.email, "role": "viewer"})).await.created();
     let (to_admin, to_viewer) = (site.invitation_to(&admin.email).await, site.invitation_to(&viewer.email).await);
-    let (_, events) = added(&tenant, async {
-        tenant.admin.put(path(&tenant, &second), json!({"role": "editor"})).await.ok()
-    })
-    .await;
+    let (_, events) =
+        added(&tenant, async { tenant.admin.put(path(&tenant, &second), json!({"role": "editor"})).await.ok() }).await;
     assert_eq!(events.len(), 2, "{events:?}");
     let accept = |person: &Person, token: &str| site.person(person).act(format!("/api/invitations/{token}/accept"));
     accept(&admin, &to_admin).await.problem(404, "not-found");
@@ -208,7 +225,10 @@ async fn seats_are_held_by_members_and_invitations(store: Store) {
     let refused = email();
     assert_unchanged(&tenant, async {
         invite(&refused).await.problem(409, "seat-limit-reached");
-        admin.post(tenant.org("/invitations"), json!({"email": refused, "role": "admin"})).await.problem(409, "seat-limit-reached");
+        admin
+            .post(tenant.org("/invitations"), json!({"email": refused, "role": "admin"}))
+            .await
+            .problem(409, "seat-limit-reached");
         // Who is known already is told that, full or not.
         invite(&person.email).await.problem(409, "already-invited");
         invite(&admin.person.email).await.problem(409, "already-member");
@@ -238,12 +258,22 @@ async fn the_seat_limit_never_falls_below_its_use(store: Store) {
         }
         tenant.platform.put(tenant.org(""), json!({"seatLimit": 1})).await.problem(409, "seat-limit-below-usage");
         for bad in [0, -1, 100_001] {
-            assert_eq!(tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": bad})).await.faults(), ["/seatLimit"]);
+            assert_eq!(
+                tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": bad})).await.faults(),
+                ["/seatLimit"]
+            );
         }
     })
     .await;
     tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": 2})).await.ok();
-    tenant.admin.delete(tenant.path(&format!("/workspace/invitations/{}", waiting["id"].as_str().unwrap()))).await.done();
+    tenant
+        .admin
+        .delete(tenant.path(&format!("/workspace/invitations/{}", waiting["id"].as_str().unwrap())))
+        .await
+        .done();
     assert_eq!(tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": 1})).await.ok()["seatLimit"], 1);
-    assert_eq!(tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": 100_000})).await.ok()["seatLimit"], 100_000);
+    assert_eq!(
+        tenant.admin.put(tenant.path("/workspace"), json!({"seatLimit": 100_000})).await.ok()["seatLimit"],
+        100_000
+    );
 }

@@ -14,7 +14,11 @@ on_both_stores!(
 async fn versioned(tenant: &Tenant) -> Vec<(String, serde_json::Value)> {
     let [member] = tenant.members(["viewer"]).await;
     let query = format!("?organizationId={}", tenant.id);
-    let made = tenant.admin.post(format!("/api/environments{query}"), json!({"name": "qa", "tier": "staging"})).await.created();
+    let made = tenant
+        .admin
+        .post(format!("/api/environments{query}"), json!({"name": "qa", "tier": "staging"}))
+        .await
+        .created();
     vec![
         (tenant.path("/workspace"), json!({"name": "Changed"})),
         (tenant.path(&format!("/workspace/members/{}", member.id)), json!({"role": "editor"})),
@@ -56,7 +60,8 @@ async fn a_change_with_a_stale_tag_is_refused_everywhere(store: Store) {
         put("*").await.ok();
     }
     // Deleting is guarded alike, and a stale tag is told before anything is asked.
-    let waiting = tenant.admin.post(tenant.path("/workspace/members"), json!({"email": "w@example.org", "role": "viewer"})).await;
+    let waiting =
+        tenant.admin.post(tenant.path("/workspace/members"), json!({"email": "w@example.org", "role": "viewer"})).await;
     let path = tenant.path(&format!("/workspace/invitations/{}", waiting.created()["id"].as_str().unwrap()));
     admin.act(format!("{path}/resend")).seen("\"v7-0\"").await.problem(412, "precondition-failed");
     admin.delete(&path).seen("\"v7-0\"").await.problem(412, "precondition-failed");
@@ -70,7 +75,9 @@ async fn an_unchanged_resource_is_not_sent_again(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     let caller: &Caller = &tenant.platform;
-    for path in ["/workspace", "/workspace/environments", "/workspace/invitations", "/workspace/api-keys", "/audit/events"] {
+    for path in
+        ["/workspace", "/workspace/environments", "/workspace/invitations", "/workspace/api-keys", "/audit/events"]
+    {
         let first = caller.get(path).await;
         let tag = first.tag();
         let unseen = [format!("\"x\", {tag}"), tag.clone(), format!("W/{tag}"), "*".to_owned()];
@@ -179,7 +186,9 @@ async fn a_key_in_use_is_revoked_only_once_that_is_confirmed(store: Store) {
 async fn a_list_of_environments_guards_each_entry_by_its_version(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
-    let put = |list: serde_json::Value| tenant.admin.put(tenant.path("/workspace/environments"), json!({"environments": list}));
+    let put = |list: serde_json::Value| {
+        tenant.admin.put(tenant.path("/workspace/environments"), json!({"environments": list}))
+    };
     let production = json!({"name": "production", "tier": "production"});
     let made = put(json!([production, {"name": "qa", "tier": "staging"}])).await.ok();
     let made = shape::list(&made, shape::ENVIRONMENT);
@@ -187,7 +196,9 @@ async fn a_list_of_environments_guards_each_entry_by_its_version(store: Store) {
     put(json!([production, entry("development", 1)])).await.ok();
     assert_unchanged(&tenant, async {
         put(json!([production, entry("staging", 1)])).await.problem(412, "precondition-failed");
-        put(json!([production, {"name": "qa", "tier": "staging", "version": 1}])).await.problem(412, "precondition-failed");
+        put(json!([production, {"name": "qa", "tier": "staging", "version": 1}]))
+            .await
+            .problem(412, "precondition-failed");
     })
     .await;
     put(json!([production, entry("staging", 2)])).await.ok();

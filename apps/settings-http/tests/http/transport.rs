@@ -33,7 +33,9 @@ async fn a_method_that_is_not_offered_is_refused(store: Store) {
                 .replace("{token}", "x");
             let place = place.split('/').map(|p| if p.starts_with('{') { tenant.id.as_str() } else { p });
             let place = place.collect::<Vec<_>>().join("/");
-            for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get"] {
+            for method in
+                ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get"]
+            {
                 let word = method.to_lowercase();
                 if offered.contains_key(&word) && method != "get" || (method == "HEAD" && offered.contains_key("get")) {
                     continue;
@@ -46,13 +48,19 @@ async fn a_method_that_is_not_offered_is_refused(store: Store) {
                 }
                 let allow = answer.header("allow").unwrap_or_else(|| panic!("{}: no Allow header", answer.what));
                 for method in offered.keys() {
-                    assert!(allow.split(',').any(|m| m.trim().eq_ignore_ascii_case(method)), "{}: {allow}", answer.what);
+                    assert!(
+                        allow.split(',').any(|m| m.trim().eq_ignore_ascii_case(method)),
+                        "{}: {allow}",
+                        answer.what
+                    );
                 }
             }
         }
     })
     .await;
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/problems/conflict", "/dev/mailbox"] {
+    for path in
+        ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/problems/conflict", "/dev/mailbox"]
+    {
         for method in ["POST", "TRACE", "DELETE"] {
             site.anonymous().send(method, path).await.problem(405, "method-not-allowed");
         }
@@ -65,7 +73,8 @@ async fn a_head_is_a_get_without_its_body(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     for path in ["/workspace", "/workspace/members", "/audit/verify"] {
-        let (get, head) = (tenant.admin.get(tenant.path(path)).await, tenant.admin.send("HEAD", &tenant.path(path)).await);
+        let (get, head) =
+            (tenant.admin.get(tenant.path(path)).await, tenant.admin.send("HEAD", &tenant.path(path)).await);
         assert_eq!((get.status, head.status), (200, 200));
         assert!(head.body.is_empty());
         for header in ["content-type", "etag", "cache-control"] {
@@ -82,10 +91,33 @@ async fn a_path_that_is_no_id_names_nothing(store: Store) {
     let id = tenant.admin.id.clone();
     let long = "a".repeat(300);
     let odd = [
-        "%00", "%2F", "%2f..%2f", "%ff", "%c0%af", &long, "0", "-1", "null", "*", "%2a", "'%20OR%201=1--", "%25",
-        &id.to_uppercase(), &format!("{{{id}}}"), &format!("%7B{id}%7D"), &id.replace('-', ""), &format!("urn:uuid:{id}"),
-        &format!("%20{id}"), &format!("{id}%20"), &format!("{id}%00"), &format!("{id}%0a"), &format!("{id}/"),
-        "00000000-0000-0000-0000-000000000000", "..", "%2e%2e", ".",
+        "%00",
+        "%2F",
+        "%2f..%2f",
+        "%ff",
+        "%c0%af",
+        &long,
+        "0",
+        "-1",
+        "null",
+        "*",
+        "%2a",
+        "'%20OR%201=1--",
+        "%25",
+        &id.to_uppercase(),
+        &format!("{{{id}}}"),
+        &format!("%7B{id}%7D"),
+        &id.replace('-', ""),
+        &format!("urn:uuid:{id}"),
+        &format!("%20{id}"),
+        &format!("{id}%20"),
+        &format!("{id}%00"),
+        &format!("{id}%0a"),
+        &format!("{id}/"),
+        "00000000-0000-0000-0000-000000000000",
+        "..",
+        "%2e%2e",
+        ".",
     ];
     assert_unchanged(&tenant, async {
         for odd in odd {
@@ -112,7 +144,11 @@ async fn a_path_that_is_no_id_names_nothing(store: Store) {
         for page in ["/problems/%ff", "/problems/%00", "/problems/no-such", "/invitations/%ff"] {
             let answer = site.anonymous().to_the_letter("GET", page).await;
             assert_eq!(answer.status, 404, "{page}: {}", answer.text());
-            assert!(["application/problem+json", "text/html; charset=utf-8"].contains(&answer.header("content-type").unwrap()), "{page}");
+            assert!(
+                ["application/problem+json", "text/html; charset=utf-8"]
+                    .contains(&answer.header("content-type").unwrap()),
+                "{page}"
+            );
         }
         site.anonymous().get("/problems/no-such").await.problem(404, "not-found");
     })
@@ -127,7 +163,8 @@ async fn requests_beyond_the_limits_are_refused(store: Store) {
         format!("GET {target} HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\n{more}connection: close\r\n\r\n")
     };
     let path = tenant.path("/workspace");
-    let answer = async |text: String| -> Answer { lines(&site, text).await.expect("an answer").answer("a request of bytes") };
+    let answer =
+        async |text: String| -> Answer { lines(&site, text).await.expect("an answer").answer("a request of bytes") };
     let many = |n: usize| (0..n).map(|i| format!("x-h{i}: 1\r\n")).collect::<String>();
     answer(get(&path, &many(90))).await.ok();
     answer(get(&path, &many(150))).await.problem(431, "headers-too-large");
@@ -136,7 +173,8 @@ async fn requests_beyond_the_limits_are_refused(store: Store) {
     answer(get(&path, &big(20 * 1024))).await.problem(431, "headers-too-large");
     answer(get(&path, &big(100 * 1024))).await.problem(431, "headers-too-large");
     // A key of 100 KB is refused before anybody looks at it.
-    let key = format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n\r\n", "k".repeat(100_000));
+    let key =
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n\r\n", "k".repeat(100_000));
     answer(key).await.problem(431, "headers-too-large");
     let query = |n: usize| format!("{path}?{}", "q".repeat(n - path.len() - 1));
     answer(get(&query(8 * 1024), "")).await.ok();
@@ -178,7 +216,10 @@ async fn requests_that_could_be_read_in_two_ways_are_refused(store: Store) {
         let answer = lines(&site, hostless).await.unwrap().answer("without a host");
         answer.problem(400, "malformed-request");
         for (what, text) in [
-            ("two hosts", format!("GET {path} HTTP/1.1\r\nhost: a\r\nhost: b\r\n{name}: {value}\r\nconnection: close\r\n\r\n")),
+            (
+                "two hosts",
+                format!("GET {path} HTTP/1.1\r\nhost: a\r\nhost: b\r\n{name}: {value}\r\nconnection: close\r\n\r\n"),
+            ),
             ("no version", format!("GET {path}\r\n\r\n")),
             ("another protocol", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03".to_owned()),
             ("HTTP/3", format!("GET {path} HTTP/3.0\r\nhost: x\r\n\r\n")),
@@ -236,9 +277,22 @@ async fn whoever_is_not_signed_in_learns_no_path(store: Store) {
     let reference = site.anonymous().get("/workspace").await;
     reference.problem(401, "unauthenticated");
     for path in [
-        "/workspace/members", "/workspace/none", "/none", "/api", "/api/organizations", "/api/none", "/w/none/workspace",
-        "/w/none/none", "/workspace/api-keys/1/2/3", &tenant.path("/workspace"), &tenant.org(""), "/audit/events", "/",
-        "/admin", "/.git/config", "/.env",
+        "/workspace/members",
+        "/workspace/none",
+        "/none",
+        "/api",
+        "/api/organizations",
+        "/api/none",
+        "/w/none/workspace",
+        "/w/none/none",
+        "/workspace/api-keys/1/2/3",
+        &tenant.path("/workspace"),
+        &tenant.org(""),
+        "/audit/events",
+        "/",
+        "/admin",
+        "/.git/config",
+        "/.env",
     ] {
         for method in ["GET", "DELETE"] {
             let answer = site.anonymous().send(method, path).await;

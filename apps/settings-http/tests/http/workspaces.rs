@@ -15,18 +15,65 @@ on_both_stores!(
 async fn a_slug_is_plain_ascii_and_taken_for_ever(store: Store) {
     let site = Site::shared(store).await;
     let platform = site.platform();
-    let found = |slug: &str| platform.post("/api/organizations", json!({"name": "N", "slug": slug, "adminEmail": "n@example.org"}));
+    let found = |slug: &str| {
+        platform.post("/api/organizations", json!({"name": "N", "slug": slug, "adminEmail": "n@example.org"}))
+    };
     let too_long = "a".repeat(49);
     for bad in [
-        "", "a", "ab", "Acme", "ac me", "acme-", "-acme", "ac--me", "xn--acme", "acme.", "a_c", "acme/x", "..", "%61cme",
-        "\u{430}cme", "\u{ff41}cme", "acme\u{200b}", "acm\u{e9}", "acme\n", &too_long,
+        "",
+        "a",
+        "ab",
+        "Acme",
+        "ac me",
+        "acme-",
+        "-acme",
+        "ac--me",
+        "xn--acme",
+        "acme.",
+        "a_c",
+        "acme/x",
+        "..",
+        "%61cme",
+        "\u{430}cme",
+        "\u{ff41}cme",
+        "acme\u{200b}",
+        "acm\u{e9}",
+        "acme\n",
+        &too_long,
     ] {
         assert_eq!(found(bad).await.faults(), ["/slug"], "{bad:?}");
     }
     for reserved in [
-        "api", "admin", "www", "app", "login", "static", "health", "healthz", "metrics", "workspace", "settings", "system",
-        "null", "undefined", "new", "billing", "secrets", "connections", "events", "audit", "webhooks", "problems", "docs",
-        "invitations", "sign-in", "readyz", "authz", "api-keys", "dev", "openapi",
+        "api",
+        "admin",
+        "www",
+        "app",
+        "login",
+        "static",
+        "health",
+        "healthz",
+        "metrics",
+        "workspace",
+        "settings",
+        "system",
+        "null",
+        "undefined",
+        "new",
+        "billing",
+        "secrets",
+        "connections",
+        "events",
+        "audit",
+        "webhooks",
+        "problems",
+        "docs",
+        "invitations",
+        "sign-in",
+        "readyz",
+        "authz",
+        "api-keys",
+        "dev",
+        "openapi",
     ] {
         found(reserved).await.problem(409, "slug-reserved");
     }
@@ -61,12 +108,34 @@ async fn a_name_is_what_people_can_read(store: Store) {
     let tenant = site.tenant().await;
     let put = |name: &str| tenant.admin.put(tenant.path("/workspace"), json!({"name": name}));
     assert_unchanged(&tenant, async {
-        for bad in ["", " ", "\u{a0}\u{2003}", "\t", "a\nb", "a\u{0}b", "a\u{7f}", "\u{85}", &"x".repeat(201), &"é".repeat(201)] {
+        for bad in [
+            "",
+            " ",
+            "\u{a0}\u{2003}",
+            "\t",
+            "a\nb",
+            "a\u{0}b",
+            "a\u{7f}",
+            "\u{85}",
+            &"x".repeat(201),
+            &"é".repeat(201),
+        ] {
             assert_eq!(put(bad).await.faults(), ["/name"], "{bad:?}");
         }
     })
     .await;
-    for good in ["x", &"x".repeat(200), &"é".repeat(200), &"🚀".repeat(200), "\u{202e}odd\u{202c}", "=HYPERLINK(\"x\")", "<script>", "Ünïcødé 名前 🏳️‍🌈", "null", "'; --"] {
+    for good in [
+        "x",
+        &"x".repeat(200),
+        &"é".repeat(200),
+        &"🚀".repeat(200),
+        "\u{202e}odd\u{202c}",
+        "=HYPERLINK(\"x\")",
+        "<script>",
+        "Ünïcødé 名前 🏳️‍🌈",
+        "null",
+        "'; --",
+    ] {
         assert_eq!(put(good).await.ok()["name"], good);
         assert_eq!(tenant.workspace().await["name"], good, "kept to the letter");
     }
@@ -95,9 +164,15 @@ async fn a_workspace_changes_by_its_rules(store: Store) {
     .await;
     let changed = put(json!({"name": "Changed", "slug": tenant.slug, "defaultRegion": "us-east-1", "seatLimit": 7, "dataRetentionDays": 400})).await.ok();
     shape::is(&changed, shape::WORKSPACE);
-    for (field, value) in [("name", json!("Changed")), ("defaultRegion", json!("us-east-1")), ("seatLimit", json!(7)),
-        ("dataRetentionDays", json!(400)), ("version", json!(2)), ("createdAt", before["createdAt"].clone()), ("id", before["id"].clone())]
-    {
+    for (field, value) in [
+        ("name", json!("Changed")),
+        ("defaultRegion", json!("us-east-1")),
+        ("seatLimit", json!(7)),
+        ("dataRetentionDays", json!(400)),
+        ("version", json!(2)),
+        ("createdAt", before["createdAt"].clone()),
+        ("id", before["id"].clone()),
+    ] {
         assert_eq!(changed[field], value, "{field}");
     }
     assert!(changed["updatedAt"].as_str() > before["updatedAt"].as_str());
@@ -125,7 +200,11 @@ async fn a_floor_of_ones_own_is_kept(store: Store) {
     let raised = tenant.platform.put(tenant.org(""), json!({"complianceFloorDays": 200})).await.ok();
     assert_eq!((&raised["complianceFloorDays"], &raised["dataRetentionDays"]), (&json!(200), &json!(200)));
     tenant.admin.put(tenant.path("/workspace"), json!({"name": "Unrelated"})).await.ok();
-    tenant.platform.put(tenant.org(""), json!({"complianceFloorDays": 300, "dataRetentionDays": 299})).await.problem(422, "retention-below-floor");
+    tenant
+        .platform
+        .put(tenant.org(""), json!({"complianceFloorDays": 300, "dataRetentionDays": 299}))
+        .await
+        .problem(422, "retention-below-floor");
     // The service's own floor counts where a workspace asks for less.
     let low = site.tenant_with(json!({"complianceFloorDays": 1})).await;
     assert_eq!(low.workspace().await["complianceFloorDays"], 30);
@@ -157,14 +236,24 @@ async fn production_is_always_there_once(store: Store) {
         // A second production of the same name is both a second production (409) and a repeated name (422).
         let twice = list(&tenant, json!([production, production])).await.kind();
         assert!(["409 production-protected", "422 validation-failed"].contains(&twice.as_str()), "{twice}");
-        for change in [json!({"name": "live"}), json!({"tier": "staging"}), json!({"name": "qa", "tier": "development"})] {
+        for change in
+            [json!({"name": "live"}), json!({"tier": "staging"}), json!({"name": "qa", "tier": "development"})]
+        {
             tenant.admin.put(&one, change).await.problem(409, "production-protected");
         }
         tenant.admin.delete(&one).await.problem(409, "production-protected");
         let second = json!({"name": "live", "tier": "production"});
-        tenant.admin.post(format!("/api/environments?organizationId={}", tenant.id), second).await.problem(409, "production-protected");
+        tenant
+            .admin
+            .post(format!("/api/environments?organizationId={}", tenant.id), second)
+            .await
+            .problem(409, "production-protected");
         let twin = json!({"name": "production", "tier": "staging"});
-        tenant.admin.post(format!("/api/environments?organizationId={}", tenant.id), twin).await.problem(409, "production-protected");
+        tenant
+            .admin
+            .post(format!("/api/environments?organizationId={}", tenant.id), twin)
+            .await
+            .problem(409, "production-protected");
         assert_eq!(tenant.admin.put(&one, json!({"name": "production"})).await.ok()["version"], 1);
     })
     .await;
@@ -205,7 +294,12 @@ async fn environments_are_named_by_rule(store: Store) {
         post(good).await.problem(409, "name-taken");
     }
     let there = tenant.admin.get(tenant.path("/workspace/environments")).await.ok();
-    let mut items = there["items"].as_array().unwrap().iter().map(|e| json!({"name": e["name"], "tier": e["tier"]})).collect::<Vec<_>>();
+    let mut items = there["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| json!({"name": e["name"], "tier": e["tier"]}))
+        .collect::<Vec<_>>();
     items.extend((0..50 - items.len()).map(|i| json!({"name": format!("e{i}"), "tier": "development"})));
     assert_eq!(list(&tenant, json!(items)).await.ok()["items"].as_array().unwrap().len(), 50);
     assert!([409, 422].contains(&post("one-more").await.status), "51 environments");
@@ -215,7 +309,10 @@ async fn environments_change_one_at_a_time_and_as_a_list_alike(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     let production = json!({"name": "production", "tier": "production"});
-    let made = list(&tenant, json!([production, {"name": "a", "tier": "staging"}, {"name": "b", "tier": "development"}])).await.ok();
+    let made =
+        list(&tenant, json!([production, {"name": "a", "tier": "staging"}, {"name": "b", "tier": "development"}]))
+            .await
+            .ok();
     let made = shape::list(&made, shape::ENVIRONMENT);
     let id = |n: usize| made[n]["id"].as_str().unwrap().to_owned();
     // Two swap their names in one step, by id.

@@ -36,6 +36,14 @@ pub trait Directory: Send + Sync {
     async fn ready(&self) -> Result<(), StoreError>;
 }
 
+/// What keeps a store from growing for ever.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Drops what nobody can ask for any more: sent messages of a month ago, kept outcomes of a day ago, ended sessions and
+    /// old links. Returns how many rows went.
+    async fn tidy(&self) -> Result<u64, StoreError>;
+}
+
 /// Who was seen when.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {

@@ -23,7 +23,7 @@ fn record(f: impl FnOnce(&mut settings_domain::api_keys::ApiKey)) -> ApiKeyRecor
     ApiKeyRecord { key, digest: Digest::new([7; 32]), seal: Seal::new([8; 32]) }
 }
 fn key_caller() -> Caller {
-    Caller::Key(key(1, ScopeSet::EMPTY).id)
+    Caller::Key((&key(1, ScopeSet::EMPTY.with(Scope::RunsRead))).into())
 }
 fn outcome(result: &Result<Actor, EntryError>) -> &'static str {
     match result {
@@ -91,7 +91,8 @@ fn a_key_gets_in_until_the_instant_at_which_it_ends() {
     let tick = Duration::microseconds(1);
     for (end, expected) in [(-tick, "key invalid"), (Duration::ZERO, "key invalid"), (tick, "key")] {
         let record = record(|k| k.expires_at = Some(start() + end));
-        let result = actor(&key_caller(), &Standing { key: Some(record.clone()), ..standing() });
+        let caller = Caller::Key((&record.key).into());
+        let result = actor(&caller, &Standing { key: Some(record.clone()), ..standing() });
         assert_eq!(outcome(&result), expected, "{end}");
         assert_eq!(record.key.status(start()) == KeyStatus::Active, expected == "key");
     }
@@ -127,6 +128,28 @@ fn no_other_key_gets_in() {
             assert_eq!((actor.workspace(), actor.user(), actor.person()), (workspace(), None, None));
         }
     }
+}
+
+/// Scopes and expiry never change: a row that says otherwise than what was authenticated was tampered with.
+#[test]
+fn a_key_whose_row_has_changed_since_it_was_authenticated_does_not_get_in() {
+    let later = Some(start() + Duration::days(1));
+    for row in [
+        record(|k| k.scopes = ScopeSet::EMPTY.with(Scope::RunsRead).with(Scope::SecretsRead)),
+        record(|k| k.scopes = ScopeSet::EMPTY.with(Scope::SecretsRead)),
+        record(|k| k.scopes = ScopeSet::EMPTY),
+        record(|k| k.expires_at = later),
+    ] {
+        let result = actor(&key_caller(), &Standing { key: Some(row), ..standing() });
+        assert_eq!(outcome(&result), "key invalid");
+    }
+    let authenticated = record(|k| k.expires_at = later);
+    let longer = record(|k| k.expires_at = None);
+    let caller = Caller::Key((&authenticated.key).into());
+    assert_eq!(outcome(&actor(&caller, &Standing { key: Some(longer), ..standing() })), "key invalid");
+    // A new name changes nothing of what it may.
+    let renamed = record(|k| k.name = "renamed".parse().unwrap());
+    assert_eq!(outcome(&actor(&key_caller(), &Standing { key: Some(renamed), ..standing() })), "key");
 }
 
 #[test]

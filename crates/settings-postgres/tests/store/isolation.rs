@@ -108,7 +108,7 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
     for sql in ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"] {
         let mut tx = fresh.database.engine().begin_write(Scope::tenant(a)).await.unwrap();
         let refused = tx.run(Stmt::new(sql)).await.unwrap_err();
-        let text = format!("{:?}", refused);
+        let text = format!("{refused:?}");
         assert!(text.contains("42501"), "{sql}: {text}");
     }
 }

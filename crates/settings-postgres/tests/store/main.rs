@@ -56,6 +56,7 @@ shared_tests!(
     sign_in_works_once,
     no_call_after_a_revocation_sees_the_key_active,
     one_idempotency_key_has_one_effect,
+    a_caller_who_leaves_tears_nothing,
 );
 
 #[tokio::test]
@@ -90,4 +91,49 @@ async fn statements_need_not_stay_prepared() {
     let options = settings_postgres::Options::default().persistent(false);
     let database = Database::connect_with(fresh.db.url(), &options).await.unwrap();
     shared::a_workspace_lives(World::new(database.store(sealer()))).await;
+}
+
+#[tokio::test]
+async fn doubt_is_an_error() {
+    let fresh = fresh().await;
+    shared::doubt_is_an_error(fresh.world(), fresh.database.close()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_became_read_only_costs_one_call_and_its_connections() {
+    let fresh = fresh().await;
+    let admin = sqlx::PgPool::connect(fresh.db.admin_url()).await.unwrap();
+    let set = async |to: &str| {
+        let sql = format!("ALTER DATABASE {} SET default_transaction_read_only = {to}", fresh.db.name());
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&admin).await.unwrap();
+    };
+    set("on").await;
+    let database = Database::connect(fresh.db.url()).await.unwrap();
+    let world = World::new(database.store(sealer()));
+    let sync = async || {
+        let id = settings_domain::ids::UserId::from_uuid(shared::world::uuid());
+        let profile = shared::world::profile("Ada", "ada@example.org");
+        settings_domain::ports::accounts::Accounts::sync(&world.store, id, &profile).await
+    };
+    assert!(matches!(sync().await, Err(settings_domain::ports::StoreError::Unavailable(_))));
+    set("off").await;
+    // The same pool, and no wait: the connections that were read-only are gone.
+    sync().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_no_more_use_is_forgotten() {
+    let fresh = fresh().await;
+    shared::sign_in_works_once(fresh.world()).await;
+    let admin = sqlx::PgPool::connect(fresh.db.admin_url()).await.unwrap();
+    for sql in [
+        "UPDATE sign_in_links SET expires_at = 1",
+        "UPDATE sessions SET expires_at = 1",
+        "UPDATE outbox SET state = 'done', created_at = 1",
+        "INSERT INTO idempotency SELECT gen_random_uuid(), 'user:x', 'op', 'k', decode(repeat('00', 32), 'hex'), '{}', 1",
+    ] {
+        sqlx::query(sql).execute(&admin).await.unwrap();
+    }
+    assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 4);
+    assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 0);
 }

@@ -1,11 +1,11 @@
 //! One workspace from its making to an audited, verified history.
 use super::world::{AnyStore, World, caller, email, profile, uuid};
 use settings_domain::{
-    api_keys::KeyStatus,
+    api_keys::{ApiKey, KeyStatus},
     environments::{Environment, EnvironmentRights, Tier, Wanted},
     ids::{DeliveryId, EnvironmentId, SessionId, SignInId, UserId},
     impact::Guard,
-    invitations::EmailStatus,
+    invitations::{EmailStatus, Invitation},
     policy::{Actor, Role, actions},
     ports::{
         accounts::{EMAIL_ISSUER, LINK_LIFETIME, NewSession, SignInLink},
@@ -33,22 +33,7 @@ pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
 
     // Invited, mailed, accepted.
     let invitation = world.invite(&admin, id, "Bob@Example.org", Role::Viewer).await;
-    let claimed = store.claim(10, Duration::minutes(1)).await.unwrap();
-    assert_eq!(claimed.len(), 1);
-    assert_eq!(claimed[0].job, Job::Invitation(id, invitation.id, 1));
-    assert_eq!(claimed[0].attempt, 0);
-    assert!(store.claim(10, Duration::minutes(1)).await.unwrap().is_empty(), "leased");
-    let letter = store.invitation_letter(id, invitation.id, 1).await.unwrap().unwrap();
-    assert_eq!((letter.to.as_str(), letter.inviter.as_deref()), ("Bob@Example.org", Some("Ada")));
-    assert!(store.invitation_letter(id, invitation.id, 2).await.unwrap().is_none());
-    store.release(&claimed).await.unwrap();
-    let again = store.claim(10, Duration::minutes(1)).await.unwrap();
-    assert_eq!(again[0].attempt, 0, "untouched");
-    store.retry(&again[0], Duration::seconds(-1), "away").await.unwrap();
-    let third = store.claim(10, Duration::minutes(1)).await.unwrap();
-    assert_eq!(third[0].attempt, 1);
-    store.done(&third[0], true).await.unwrap();
-    assert_eq!(store.depth().await.unwrap(), 0);
+    the_mail_is_sent(store, &invitation).await;
     let mut view = world.snapshot::<actions::ListMembers>(&admin, &Selector::Id(id)).await;
     let waiting = view.invitations(PAGE).await.unwrap();
     assert_eq!(waiting[0].invitation.email_status, EmailStatus::Sent);
@@ -75,7 +60,7 @@ pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
         members: vec![(id, bob.id, standing.at)],
     };
     store.record(&seen).await.unwrap();
-    let by_key = Caller::Key(key.id);
+    let by_key = Caller::Key((&key).into());
     let mut own = world.snapshot::<actions::ReadWorkspace>(&by_key, &Selector::Own).await;
     assert_eq!(own.workspace().await.unwrap().workspace.slug.as_str(), "acme");
     drop(own);
@@ -103,36 +88,7 @@ pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
     assert_eq!(one.last_active_at, Some(seen.members[0].2));
     drop(view);
 
-    // History.
-    let mut audit = world.snapshot::<actions::ReadAudit>(&admin, &Selector::Id(id)).await;
-    let events = audit.audit_events(&AuditFilter::default(), 50).await.unwrap();
-    let names: Vec<_> = events.iter().rev().map(|e| e.record.action.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "workspace.created",
-            "member.invited",
-            "member.joined",
-            "member.updated",
-            "api_key.created",
-            "api_key.revoked"
-        ]
-    );
-    let of_bob = AuditFilter { actor: Some(bob.id.as_uuid()), ..AuditFilter::default() };
-    let joined = audit.audit_events(&of_bob, 50).await.unwrap();
-    assert_eq!(joined.len(), 1);
-    assert_eq!(joined[0].record.action, "member.joined");
-    let about_bob = AuditFilter { target: Some(bob.id.as_uuid()), ..AuditFilter::default() };
-    assert_eq!(audit.audit_events(&about_bob, 50).await.unwrap().len(), 2);
-    let about_key = AuditFilter { target: Some(key.id.as_uuid()), ..AuditFilter::default() };
-    assert_eq!(audit.audit_events(&about_key, 1).await.unwrap()[0].record.action, "api_key.revoked");
-    let high = AuditFilter { risks: vec![settings_domain::audit::Risk::High], ..AuditFilter::default() };
-    assert!(audit.audit_events(&high, 50).await.unwrap().is_empty());
-    let address = events[4].personal.iter().find(|(f, _)| f == "email").unwrap();
-    assert_eq!(address.1.as_deref(), Some("Bob@Example.org"));
-    let verified = audit.verify(world.audit.as_ref()).await.unwrap();
-    assert_eq!((verified.events, verified.first_broken), (6, None));
-    drop(audit);
+    the_history_is_told(&world, &admin, bob.id, &key).await;
 
     // Deleted: gone for everybody, the slug stays taken.
     let boss = world.person("Boss").await;
@@ -150,6 +106,56 @@ pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
     assert!(!standing.exists);
     assert!(work.slug_taken(&"acme".parse::<Slug>().unwrap()).await.unwrap());
     assert!(!work.slug_taken(&"other".parse::<Slug>().unwrap()).await.unwrap());
+}
+
+async fn the_mail_is_sent<S: AnyStore>(store: &S, invitation: &Invitation) {
+    let claimed = store.claim(10, Duration::minutes(1)).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].job, Job::Invitation(invitation.workspace, invitation.id, 1));
+    assert_eq!(claimed[0].attempt, 0);
+    assert!(store.claim(10, Duration::minutes(1)).await.unwrap().is_empty(), "leased");
+    let letter = store.invitation_letter(invitation.workspace, invitation.id, 1).await.unwrap().unwrap();
+    assert_eq!((letter.to.as_str(), letter.inviter.as_deref()), ("Bob@Example.org", Some("Ada")));
+    assert!(store.invitation_letter(invitation.workspace, invitation.id, 2).await.unwrap().is_none());
+    store.release(&claimed).await.unwrap();
+    let again = store.claim(10, Duration::minutes(1)).await.unwrap();
+    assert_eq!(again[0].attempt, 0, "untouched");
+    store.retry(&again[0], Duration::seconds(-1), "away").await.unwrap();
+    let third = store.claim(10, Duration::minutes(1)).await.unwrap();
+    assert_eq!(third[0].attempt, 1);
+    store.done(&third[0], true).await.unwrap();
+    assert_eq!(store.depth().await.unwrap(), 0);
+}
+
+async fn the_history_is_told<S: AnyStore>(world: &World<S>, admin: &Caller, bob: UserId, key: &ApiKey) {
+    let mut audit = world.snapshot::<actions::ReadAudit>(admin, &Selector::Id(key.workspace)).await;
+    let events = audit.audit_events(&AuditFilter::default(), 50).await.unwrap();
+    let names: Vec<_> = events.iter().rev().map(|e| e.record.action.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "workspace.created",
+            "member.invited",
+            "member.joined",
+            "member.updated",
+            "api_key.created",
+            "api_key.revoked"
+        ]
+    );
+    let of_bob = AuditFilter { actor: Some(bob.as_uuid()), ..AuditFilter::default() };
+    let joined = audit.audit_events(&of_bob, 50).await.unwrap();
+    assert_eq!(joined.len(), 1);
+    assert_eq!(joined[0].record.action, "member.joined");
+    let about_bob = AuditFilter { target: Some(bob.as_uuid()), ..AuditFilter::default() };
+    assert_eq!(audit.audit_events(&about_bob, 50).await.unwrap().len(), 2);
+    let about_key = AuditFilter { target: Some(key.id.as_uuid()), ..AuditFilter::default() };
+    assert_eq!(audit.audit_events(&about_key, 1).await.unwrap()[0].record.action, "api_key.revoked");
+    let high = AuditFilter { risks: vec![settings_domain::audit::Risk::High], ..AuditFilter::default() };
+    assert!(audit.audit_events(&high, 50).await.unwrap().is_empty());
+    let address = events[4].personal.iter().find(|(f, _)| f == "email").unwrap();
+    assert_eq!(address.1.as_deref(), Some("Bob@Example.org"));
+    let verified = audit.verify(world.audit.as_ref()).await.unwrap();
+    assert_eq!((verified.events, verified.first_broken), (6, None));
 }
 
 pub(crate) async fn a_member_of_one_workspace_need_not_name_it<S: AnyStore>(world: World<S>) {

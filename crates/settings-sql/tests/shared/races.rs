@@ -4,10 +4,13 @@ use settings_domain::{
     api_keys::KeyStatus,
     environments::{Environment, Tier, Wanted},
     idempotency::Recorded,
-    ids::EnvironmentId,
+    ids::{ApiKeyId, EnvironmentId},
+    impact::Guard,
+    members::Headcount,
     policy::actions,
-    ports::store::Selector,
+    ports::{StoreError, store::Selector},
     transaction::Transaction,
+    workspaces::WorkspacePatch,
 };
 use std::sync::{
     Arc,
@@ -92,4 +95,41 @@ pub(crate) async fn one_idempotency_key_has_one_effect<S: AnyStore>(world: World
     assert_eq!(tx.load().recorded(&other).await.unwrap(), Recorded::Reused);
     other.principal = "user:bob".into();
     assert_eq!(tx.load().recorded(&other).await.unwrap(), Recorded::Unknown);
+}
+
+/// A caller who goes away in the middle of a commit leaves a whole change or none, and a store that works.
+pub(crate) async fn a_caller_who_leaves_tears_nothing<S: AnyStore>(world: World<S>) {
+    let ada = world.person("Ada").await;
+    let id = world.workspace("leave", &ada).await.workspace.id;
+    let admin = caller(&ada);
+    for micros in [0, 50, 100, 200, 400, 800, 1_600, 3_200] {
+        let tx = world.open::<actions::UpdateWorkspace>(&admin, id).await;
+        let mut view = world.snapshot::<actions::ReadWorkspace>(&admin, &Selector::Id(id)).await;
+        let workspace = view.workspace().await.unwrap().workspace;
+        drop(view);
+        let patch =
+            WorkspacePatch { name: Some(format!("Acme {micros}").parse().unwrap()), ..WorkspacePatch::default() };
+        let heads = Headcount { members: 1, admins: 1, pending: 0 };
+        let change = workspace.update(tx.permit(), patch, &heads, 1, &Guard::default()).unwrap();
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(micros), tx.commit(change)).await;
+    }
+    // The next lock waits for whatever was still under way.
+    drop(world.open::<actions::UpdateWorkspace>(&admin, id).await);
+    let mut audit = world.snapshot::<actions::ReadAudit>(&admin, &Selector::Id(id)).await;
+    let verified = audit.verify(world.audit.as_ref()).await.unwrap();
+    let mut view = world.snapshot::<actions::ReadWorkspace>(&admin, &Selector::Id(id)).await;
+    let version = view.workspace().await.unwrap().workspace.version;
+    assert_eq!(verified.first_broken, None);
+    assert_eq!(verified.events, version, "one event for each change, and one change for each event");
+}
+
+/// Whoever asks while the database is gone is told so, every time, and nobody waits for ever.
+pub(crate) async fn doubt_is_an_error<S: AnyStore>(world: World<S>, gone: impl Future<Output = ()>) {
+    let unknown = ApiKeyId::from_uuid(uuid());
+    assert!(world.store.key(unknown).await.unwrap().is_none());
+    gone.await;
+    for _ in 0..3 {
+        assert!(matches!(world.store.key(unknown).await, Err(StoreError::Unavailable(_))));
+    }
+    assert!(world.store.ready().await.is_err());
 }

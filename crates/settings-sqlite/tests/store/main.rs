@@ -53,6 +53,7 @@ shared_tests!(
     sign_in_works_once,
     no_call_after_a_revocation_sees_the_key_active,
     one_idempotency_key_has_one_effect,
+    a_caller_who_leaves_tears_nothing,
 );
 
 #[tokio::test]
@@ -126,4 +127,38 @@ async fn several_processes_may_migrate_at_once() {
     for task in tasks {
         assert!(task.await.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn doubt_is_an_error() {
+    let fresh = fresh().await;
+    shared::doubt_is_an_error(fresh.world(), fresh.database.close()).await;
+}
+
+#[tokio::test]
+async fn what_has_no_more_use_is_forgotten() {
+    let fresh = fresh().await;
+    shared::sign_in_works_once(fresh.world()).await;
+    let pool = fresh.database.engine().pool();
+    for sql in [
+        "UPDATE sign_in_links SET expires_at = 1",
+        "UPDATE sessions SET expires_at = 1",
+        "UPDATE outbox SET state = 'done', created_at = 1",
+        "INSERT INTO idempotency VALUES (zeroblob(16), 'user:x', 'op', 'k', zeroblob(32), '{}', 1)",
+    ] {
+        sqlx::query(sql).execute(pool).await.unwrap();
+    }
+    assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 4);
+    assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_says_nothing_new_writes_nothing() {
+    let fresh = fresh().await;
+    let (world, pool) = (fresh.world(), fresh.database.engine().pool());
+    world.person("Ada").await;
+    sqlx::query("UPDATE users SET updated_at = 1").execute(pool).await.unwrap();
+    world.person("Ada").await;
+    let updated: i64 = sqlx::query_scalar("SELECT updated_at FROM users").fetch_one(pool).await.unwrap();
+    assert_eq!(updated, 1);
 }

@@ -1,13 +1,13 @@
 //! A right that was taken away holds for nothing that comes later (promises P1 and N1 to N3).
 use super::{
-    No, Scenario, World, cases,
+    No, Scenario, World,
     scenario::{ALL, account, call},
 };
 use settings_app::members::TheirKeys;
 use settings_domain::{
     api_keys::KeyStatus,
     policy::{Role, Scope, actions},
-    ports::store::{KeyDirectory as _, MemberFilter, Selector},
+    ports::store::{MemberFilter, Selector},
     transaction::{Caller, Snapshot, Transaction},
     workspaces::WorkspacePatch,
 };
@@ -61,7 +61,7 @@ async fn whoever_is_removed_between_permit_and_transaction_is_nobody(world: Worl
 async fn a_key_that_is_revoked_between_permit_and_transaction_is_invalid(world: World) {
     let s = Scenario::acme(&world).await;
     let key = s.create_key(&s.admin.caller, "writer", &[Scope::WorkspaceWrite]).await.expect("a key");
-    let caller = Caller::Key(key.id);
+    let caller = Caller::Key((&key).into());
     s.update(&caller, rename("By a key")).await.expect("a key may what its scope says");
     let update = s.may::<actions::UpdateWorkspace>(&caller).await.expect("it may");
     s.revoke_key(&s.admin.caller, key.id).await.expect("revoked");
@@ -190,7 +190,7 @@ async fn a_key_ends_at_its_instant(world: World) {
     let name = "short".parse().expect("a name");
     let scopes = [Scope::WorkspaceRead].into_iter().collect();
     let made = s.app.create_api_key(&permit, &call(&s.admin.caller), name, scopes, Some(end)).await.expect("a key");
-    let caller = Caller::Key(made.key.value().id);
+    let caller = Caller::Key(made.key.value().into());
     let enters = async || {
         let read = Snapshot::<actions::ReadWorkspace>::open(world.store.as_ref(), &caller, &Selector::Own).await;
         read.map(|_| ()).map_err(No::from)

@@ -1,8 +1,9 @@
 //! All or nothing: what is not committed leaves no trace, and what is leaves exactly its own.
 use super::{
-    No, Scenario, World, cases,
+    No, Scenario, World,
     scenario::{ALL, call},
 };
+use crate::bytes::hex;
 use settings_app::members::TheirKeys;
 use settings_domain::{
     api_keys::ApiKey,
@@ -13,8 +14,7 @@ use settings_domain::{
     policy::{Role, Scope, actions},
     ports::{
         Entropy as _, StoreError,
-        outbox::Outbox as _,
-        store::{ApiKeyFilter, TenantReads as _},
+        store::ApiKeyFilter,
     },
     tokens::Digest,
     transaction::Transaction,
@@ -112,8 +112,7 @@ async fn every_commit_leaves_exactly_its_events_in_order(world: World) {
     let last = events.last().expect("an event");
     let head = s.reads().await.audit_head().await.expect("a read");
     assert_eq!(head, Some((last.record.seq, last.hash)));
-    let hex: String = last.hash.iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(verified.head, hex);
+    assert_eq!(verified.head, hex(&last.hash));
     let numbers: Vec<_> = events.iter().map(|e| e.record.seq).collect();
     assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
 }

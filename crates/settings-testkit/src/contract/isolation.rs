@@ -1,18 +1,20 @@
 //! Tenants do not see each other, on any method, by any name.
 use super::{
-    No, Scenario, World, cases,
+    No, Scenario, World,
     scenario::{ALL, account, call, found},
 };
 use settings_app::members::TheirKeys;
 use settings_domain::{
+    api_keys::ApiKey,
     ids::{ApiKeyId, InvitationId, UserId, WorkspaceId},
     impact::Guard,
+    invitations::Invitation,
     members::Headcount,
     policy::{Role, Scope, actions},
     ports::{
         Entropy as _,
         store::{
-            ApiKeyFilter, AuditFilter, CallerId, KeyDirectory as _, MemberFilter, Selector, TenantReads,
+            ApiKeyFilter, AuditFilter, CallerId, MemberFilter, Selector, TenantReads,
         },
     },
     text::Slug,
@@ -35,10 +37,14 @@ async fn two(world: &World) -> (Scenario, Scenario) {
     (Scenario::acme(world).await, Scenario::called(world, "other").await)
 }
 
-/// Everything of `b` that has an id, asked for through a view of `a`.
-async fn nothing_of(b: &Scenario, a: &mut dyn TenantReads) {
+/// A key and an invitation of `b`.
+async fn things_of(b: &Scenario) -> (ApiKey, Invitation) {
     let key = b.create_key(&b.admin.caller, "of b", &[Scope::RunsRead]).await.expect("a key");
-    let sent = b.invite(&b.admin.caller, "guest@b.example", Role::Viewer).await.expect("an invitation");
+    (key, b.invite(&b.admin.caller, "guest@b.example", Role::Viewer).await.expect("an invitation"))
+}
+
+/// Everything of `b` that has an id, asked for through a view of `a`.
+async fn nothing_of(b: &Scenario, (key, sent): &(ApiKey, Invitation), a: &mut dyn TenantReads) {
     let members = [&b.admin, &b.editor, &b.viewer];
     for person in members {
         assert_eq!(a.member(person.id).await.expect("a read"), None);
@@ -80,8 +86,9 @@ async fn nothing_of(b: &Scenario, a: &mut dyn TenantReads) {
 
 async fn ids_of_another_tenant_name_nothing_in_a_snapshot(world: World) {
     let (a, b) = two(&world).await;
+    let things = things_of(&b).await;
     let (mut reads, _) = world.store.snapshot(a.admin.caller.id(), &a.here()).await.expect("a snapshot");
-    nothing_of(&b, reads.as_mut()).await;
+    nothing_of(&b, &things, reads.as_mut()).await;
     assert_eq!(reads.headcount().await.expect("a read"), Headcount { members: 3, admins: 1, pending: 0 });
     assert_eq!(reads.workspace().await.expect("a read").map(|w| w.id), Some(a.workspace));
 }
@@ -89,8 +96,7 @@ async fn ids_of_another_tenant_name_nothing_in_a_snapshot(world: World) {
 async fn ids_of_another_tenant_name_nothing_under_the_lock(world: World) {
     let (a, b) = two(&world).await;
     // What is asked for is made first: on some stores only one writer at a time gets anywhere.
-    let key = b.create_key(&b.admin.caller, "of b", &[Scope::RunsRead]).await.expect("a key");
-    let sent = b.invite(&b.admin.caller, "guest@b.example", Role::Viewer).await.expect("an invitation");
+    let (key, sent) = things_of(&b).await;
     let environment = b.environments().await.remove(0);
     let permit = a.may::<actions::UpdateWorkspace>(&a.admin.caller).await.expect("a right");
     let store = world.store.as_ref();
@@ -146,7 +152,7 @@ async fn another_tenant_is_as_unknown_as_one_that_is_not_there(world: World) {
 async fn a_key_of_another_tenant_is_let_in_nowhere(world: World) {
     let (a, b) = two(&world).await;
     let key = a.create_key(&a.admin.caller, "all", &Scope::ALL).await.expect("a key");
-    let caller = Caller::Key(key.id);
+    let caller = Caller::Key((&key).into());
     assert_eq!(enters(&world, &caller, &Selector::Own).await, Ok(a.workspace));
     assert_eq!(enters(&world, &caller, &a.here()).await, Ok(a.workspace));
     for selector in [b.here(), Selector::Slug(b.slug.clone()), Selector::Slug("not-there".parse().expect("a slug"))] {
@@ -154,7 +160,7 @@ async fn a_key_of_another_tenant_is_let_in_nowhere(world: World) {
         let (mut reads, _) = world.store.snapshot(caller.id(), &selector).await.expect("a snapshot");
         reads_nothing(reads.as_mut(), &b).await;
     }
-    let unknown = Caller::Key(ApiKeyId::from_uuid(world.entropy.uuid()));
+    let unknown = Caller::Key((&ApiKey { id: ApiKeyId::from_uuid(world.entropy.uuid()), ..key.clone() }).into());
     assert!(matches!(enters(&world, &unknown, &Selector::Own).await, Err(No::KeyInvalid | No::NotFound)));
     assert!(enters(&world, &unknown, &a.here()).await.is_err());
 }
@@ -181,8 +187,7 @@ async fn whoever_is_not_let_in_reads_nothing(world: World) {
 /// Even a decision about the wrong row, which the use cases never make, stops at the tenant's wall.
 async fn a_change_of_one_tenant_touches_no_row_of_another(world: World) {
     let (a, b) = two(&world).await;
-    let key = b.create_key(&b.admin.caller, "of b", &[Scope::RunsRead]).await.expect("a key");
-    let sent = b.invite(&b.admin.caller, "guest@b.example", Role::Viewer).await.expect("an invitation");
+    let (key, sent) = things_of(&b).await;
     let (events_a, events_b) = (a.events().await.len(), b.events().await.len());
     let (store, admin) = (world.store.as_ref(), call(&a.admin.caller));
 
@@ -234,7 +239,7 @@ async fn one_address_is_two_persons_in_two_workspaces(world: World) {
         s.accept(&person, &sent).await.expect("a member");
         persons.push(s.reads().await.member(person.id).await.expect("a read").expect("a member").member.person);
     }
-    assert_ne!(persons[0], persons[1]);
+    assert_ne!(persons.first(), persons.last());
     a.remove(&a.admin.caller, person.id, TheirKeys::Keep).await.expect("a removal");
     assert!(b.members().await.iter().any(|v| v.user.id == person.id));
 }

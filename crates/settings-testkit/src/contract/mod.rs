@@ -3,11 +3,10 @@
 //! A case is an `async fn(World)` whose name is a sentence, listed in its file's `cases!`; one that is written and not
 //! listed is dead code, and dead code does not compile here. The files are listed once, in `groups!`.
 //!
+//! An adapter's `tests/contract.rs`, with `harness = false`, is one call of [`run`] in its `main`:
 //! ```no_run
-//! // tests/contract.rs of an adapter, with `harness = false`:
-//! fn main() {
-//!     settings_testkit::contract::run("fake", || Box::pin(async { settings_testkit::contract::World::fake() }));
-//! }
+//! use settings_testkit::contract::{World, run};
+//! run("fake", || Box::pin(async { World::fake() }));
 //! ```
 #![deny(dead_code, reason = "a case that is not listed would not be run")]
 
@@ -25,7 +24,7 @@ use std::{future::Future, pin::Pin};
 /// A case of the contract.
 pub struct Case {
     name: &'static str,
-    run: fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: fn(World) -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl std::fmt::Debug for Case {
@@ -41,7 +40,6 @@ macro_rules! cases {
             &[$($crate::contract::Case { name: stringify!($name), run: |world| Box::pin($name(world)) }),*];
     };
 }
-use cases;
 
 /// Declares the files and all their cases in one breath.
 macro_rules! groups {

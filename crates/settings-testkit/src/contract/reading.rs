@@ -1,6 +1,6 @@
 //! What was written is what is read: every aggregate, every field.
 use super::{
-    Scenario, World, cases,
+    Scenario, World,
     scenario::{call, found},
 };
 use crate::entropy::FixedMint;
@@ -12,7 +12,7 @@ use settings_domain::{
     micros,
     policy::{Role, Scope, ScopeSet, actions},
     ports::{
-        store::{KeyDirectory as _, Selector},
+        store::{Selector},
         tokens::TokenMint as _,
     },
     workspaces::{DEFAULT_RETENTION_DAYS, WorkspacePatch},

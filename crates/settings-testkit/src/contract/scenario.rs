@@ -1,4 +1,5 @@
 //! A workspace with people in it, and short ways to do things there: the real use cases over the store under test.
+#![expect(clippy::missing_panics_doc, reason = "what can't be done ends the case that asked for it")]
 use super::{No, World};
 use crate::entropy::FixedMint;
 use secrecy::ExposeSecret as _;
@@ -115,7 +116,7 @@ pub(super) fn call(caller: &Caller) -> Call {
 pub(super) fn idempotent(caller: &Caller, operation: &'static str, key: &str, body: u8) -> Call {
     let principal = match caller {
         Caller::User { id, .. } => format!("user:{id}"),
-        Caller::Key(id) => format!("key:{id}"),
+        Caller::Key(_) => format!("{:?}", caller.id()),
     };
     let fingerprint = [body; 32];
     Call { idempotent: Some(IdempotentCall { principal, operation, key: key.to_owned(), fingerprint }), ..call(caller) }

@@ -43,8 +43,7 @@ impl Accounts for FakeStore {
     }
     async fn keep_sign_in(&self, link: &SignInLink) -> Result<(), StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        let row =
-            Link { token: link.token, email: link.email.clone(), expires_at: now + link.lifetime, used: false };
+        let row = Link { token: link.token, email: link.email.clone(), expires_at: now + link.lifetime, used: false };
         state.links.insert(link.id, row);
         if let Some(delivery) = link.delivery {
             let message = Message {

@@ -6,7 +6,7 @@ use settings_domain::{
     policy::{Permit, actions},
     ports::{
         StoreError,
-        directory::{ActivityLog, Directory, OwnWorkspace, Sightings},
+        directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         keyring::RootKeyStore,
         store::Page,
     },
@@ -39,6 +39,14 @@ impl Directory for FakeStore {
     }
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Upkeep for FakeStore {
+    /// Memory ends with the test.
+    async fn tidy(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 

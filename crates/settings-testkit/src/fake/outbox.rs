@@ -59,9 +59,8 @@ impl Outbox for FakeStore {
     ) -> Result<Option<InvitationLetter>, StoreError> {
         let (state, now) = (self.state(), self.now());
         let Some(tenant) = state.living(workspace) else { return Ok(None) };
-        let waits = |i: &&Invitation| {
-            i.generation == generation && i.state == InvitationState::Pending && !i.is_over(now)
-        };
+        let waits =
+            |i: &&Invitation| i.generation == generation && i.state == InvitationState::Pending && !i.is_over(now);
         Ok(tenant.invitations.get(&id).filter(waits).map(|i| InvitationLetter {
             to: i.email.clone(),
             workspace: tenant.workspace.name.to_string(),

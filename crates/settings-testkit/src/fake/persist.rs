@@ -228,9 +228,9 @@ fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Resul
     let salts = tenant.salts();
     let mut link = tenant.head.map_or(Link::START, |(seq, hash)| Link { seq, hash });
     for event in set.events() {
-        let sealed = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
-        link = Link { seq: sealed.record.seq, hash: sealed.hash };
-        tenant.events.push(sealed);
+        let event = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
+        link = Link { seq: event.record.seq, hash: event.hash };
+        tenant.events.push(event);
     }
     tenant.head = Some((link.seq, link.hash));
     Ok(())

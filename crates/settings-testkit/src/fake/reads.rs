@@ -116,8 +116,7 @@ impl TenantReads for View {
         Ok(self.tenant().and_then(|t| t.member_view(t.members.get(&user)?, &self.state)))
     }
     async fn invitations(&mut self, p: Page) -> Result<Vec<InvitationView>, StoreError> {
-        let views = |t: &Tenant| page(t.pending(), p, |i| i.id.as_uuid());
-        Ok(self.list(|t| views(t).into_iter().map(|i| self.invitation_view(i)).collect()))
+        Ok(self.list(|t| page(t.pending().map(|i| self.invitation_view(i)), p, |v| v.invitation.id.as_uuid())))
     }
     async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError> {
         Ok(self.tenant().and_then(|t| t.invitations.get(&id)).map(|i| self.invitation_view(i)))

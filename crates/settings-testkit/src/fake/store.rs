@@ -104,9 +104,8 @@ impl UnitOfWork for Work {
     }
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
         let scope = self.outcome_scope();
-        let same = |k: &IdempotentCall| {
-            k.principal == call.principal && k.operation == call.operation && k.key == call.key
-        };
+        let same =
+            |k: &IdempotentCall| k.principal == call.principal && k.operation == call.operation && k.key == call.key;
         let mut kept = self.view.state.outcomes.iter().filter(|o| o.scope == scope && o.at > self.view.at - KEPT);
         Ok(match kept.find(|o| same(&o.outcome.call)) {
             None => Recorded::Unknown,

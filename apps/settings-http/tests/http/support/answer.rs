@@ -4,9 +4,36 @@ use serde_json::Value;
 
 /// What no answer may ever show: SQL, code, paths, names of our types.
 const LEAKS: &[&str] = &[
-    "SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "sqlx", "sqlite", "postgres", "UNIQUE", "constraint", "violates",
-    "panicked", "backtrace", ".rs:", "/work/", "/tmp/", "/root/", "/home/", "src/", "settings_", "Some(", "Err(", "::",
-    "Deserialize", "serde", "axum", "hyper", "expected struct", "missing field", "unknown field", "invalid type",
+    "SELECT ",
+    "INSERT ",
+    "UPDATE ",
+    "DELETE FROM",
+    "sqlx",
+    "sqlite",
+    "postgres",
+    "UNIQUE",
+    "constraint",
+    "violates",
+    "panicked",
+    "backtrace",
+    ".rs:",
+    "/work/",
+    "/tmp/",
+    "/root/",
+    "/home/",
+    "src/",
+    "settings_",
+    "Some(",
+    "Err(",
+    "::",
+    "Deserialize",
+    "serde",
+    "axum",
+    "hyper",
+    "expected struct",
+    "missing field",
+    "unknown field",
+    "invalid type",
 ];
 
 /// An answer.
@@ -57,7 +84,8 @@ impl Answer {
     /// The body, whatever the status.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{}: {e}: {} {}", self.what, self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{}: {e}: {} {}", self.what, self.status, self.text()))
     }
     #[track_caller]
     pub(crate) fn has(&self, status: u16) -> &Self {

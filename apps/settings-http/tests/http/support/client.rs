@@ -43,9 +43,12 @@ impl Site {
     }
     /// A server of one's own, for tests that restart or configure it.
     pub(crate) async fn own(store: Store, env: Env<'_>) -> Self {
-        let home = Arc::new(Home::new(store).await);
+        Self::in_home(Home::new(store).await, env)
+    }
+    /// A server in a home that was prepared.
+    pub(crate) fn in_home(home: Home, env: Env<'_>) -> Self {
         let server = Arc::new(home.serve(env));
-        Self::of(home, server)
+        Self::of(Arc::new(home), server)
     }
     fn of(home: Arc<Home>, server: Arc<Server>) -> Self {
         // An error says that one is there already.

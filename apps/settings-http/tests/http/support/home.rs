@@ -1,6 +1,6 @@
 //! A home: a database, a keyring and a folder, and the processes that are started in it.
 use super::{issuer::Issuer, server::Server};
-use settings_testkit::postgres::{Cluster, TestDb};
+use settings_testkit::postgres::{Cluster, Options, TestDb};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub(crate) struct Home {
     pub(crate) store: Store,
     dir: TempDir,
     db: Option<TestDb>,
+    /// A cluster of one's own, to be crashed and stopped.
+    pub(crate) cluster: Option<Cluster>,
     url: String,
 }
 
@@ -38,7 +40,15 @@ impl Home {
                 (Some(db), url)
             }
         };
-        Self { store, dir, db, url }
+        Self { store, dir, db, cluster: None, url }
+    }
+    /// On a Postgres of its own that keeps what it has committed, whatever happens to it.
+    pub(crate) async fn on_its_own_postgres() -> Self {
+        let cluster = Cluster::start(Options { durable: true, ..Options::default() }).await.unwrap();
+        let db = cluster.empty().await;
+        let url = db.url().to_owned();
+        let dir = tempfile::Builder::new().prefix("settings-http-test-").tempdir().unwrap();
+        Self { store: Store::Postgres, dir, db: Some(db), cluster: Some(cluster), url }
     }
 
     /// The program in this home, with a clean environment.
@@ -68,6 +78,10 @@ impl Home {
     pub(crate) fn serve(&self, env: Env<'_>) -> Server {
         let command = self.command(env);
         tokio::task::block_in_place(|| Server::start(command))
+    }
+    /// The SQLite file, to be opened by others.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str], env: Env<'_>) -> Output {

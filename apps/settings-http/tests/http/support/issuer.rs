@@ -48,7 +48,8 @@ impl Issuer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let key = key();
         let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-        let jwk = json!({"kty": "EC", "crv": "P-256", "kid": KID, "alg": "ES256", "use": "sig", "x": b64(x), "y": b64(y)});
+        let jwk =
+            json!({"kty": "EC", "crv": "P-256", "kid": KID, "alg": "ES256", "use": "sig", "x": b64(x), "y": b64(y)});
         let keys = json!({"keys": [jwk]});
         let discovery = json!({"issuer": format!("{url}/"), "jwks_uri": format!("{url}/keys")});
         std::thread::spawn(move || {

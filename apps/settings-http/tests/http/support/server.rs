@@ -73,7 +73,8 @@ impl Server {
             .spawn();
         let (out, log) = (Lines::of(child.stdout.take().unwrap()), Lines::of(child.stderr.take().unwrap()));
         let first = out.at(0);
-        let address = first.as_deref().and_then(|l| l.strip_prefix("listening on http://")).and_then(|a| a.parse().ok());
+        let address =
+            first.as_deref().and_then(|l| l.strip_prefix("listening on http://")).and_then(|a| a.parse().ok());
         let Some(address) = address else {
             let _ = child.kill();
             panic!("the server did not start: {first:?}\n{}", log.to_the_end().join("\n"));
@@ -84,7 +85,8 @@ impl Server {
 
     /// Sends a signal by its name.
     fn signal(&self, name: &str) {
-        let sent = Command::new("/bin/sh").args(["-c", r#"kill "-$1" "$2""#, "kill", name, &self.pid.to_string()]).status();
+        let sent =
+            Command::new("/bin/sh").args(["-c", r#"kill "-$1" "$2""#, "kill", name, &self.pid.to_string()]).status();
         assert!(sent.unwrap().success(), "the server is gone already");
     }
     /// The second line of stdout, where there is one: the demo's sign-in link.

@@ -25,8 +25,11 @@ fn fits(value: &Value, kind: &str) -> bool {
         "flag" => value.is_boolean(),
         "list" => value.is_array(),
         "object" => value.is_object(),
-        "uuid" => text.is_some_and(|t| t.parse::<uuid::Uuid>().is_ok_and(|id| id.to_string() == t && id.get_version_num() == 7)),
-        "hex" => text.is_some_and(|t| t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())),
+        "uuid" => text
+            .is_some_and(|t| t.parse::<uuid::Uuid>().is_ok_and(|id| id.to_string() == t && id.get_version_num() == 7)),
+        "hex" => {
+            text.is_some_and(|t| t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
+        }
         "instant" => text.is_some_and(|t| t.ends_with('Z') && OffsetDateTime::parse(t, &Rfc3339).is_ok()),
         word => text.is_some_and(|t| word.split('|').any(|w| w == t)),
     }

@@ -191,9 +191,9 @@ impl World {
             }
             Who::Key(nth) => {
                 let key = self.keys.iter().rev().nth(nth).ok_or(Outcome::NobodyThere)?.clone();
-                let id = key.id;
+                let caller = Caller::Key((&key).into());
                 standing.key = Some(ApiKeyRecord { key, digest: Digest::new([1; 32]), seal: Seal::new([1; 32]) });
-                Caller::Key(id)
+                caller
             }
         };
         actor(&caller, &standing).map_err(|e| match e {

@@ -1,0 +1,171 @@
+//! The keyring in KMS.
+mod failure;
+mod key_name;
+
+use crate::{
+    clear_text::{self, Guard},
+    environment::{self, AwsOptions, OPERATION},
+};
+use async_trait::async_trait;
+use aws_sdk_kms::{
+    Client, config,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::Blob,
+    types::DataKeySpec,
+};
+use failure::Verdict;
+pub use failure::{KmsError, KmsFailure};
+use key_name::{KeyName, is_region};
+use secrecy::SecretSlice;
+use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError};
+use std::{collections::HashMap, fmt, time::Duration};
+use tokio::{sync::Semaphore, time::timeout};
+use zeroize::Zeroizing;
+
+/// Version of the format of a wrapped key: version, KMS's ciphertext. (1 is the local keyring's.)
+const WRAPPED: u8 = 2;
+/// The longest ciphertext that `Decrypt` takes.
+const LONGEST: usize = 6144;
+/// Length of a data key.
+const KEY_LEN: usize = 32;
+/// How many calls may be under way at once.
+const AT_ONCE: usize = 16;
+/// How long to wait for one of these places.
+const QUEUE: Duration = Duration::from_secs(1);
+
+/// The settings do not make a keyring.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KmsConfigError {
+    /// Not a key's id, ARN or alias.
+    #[error(
+        "the KMS key must be given as its ARN (arn:aws:kms:eu-central-1:111122223333:key/…), its id or alias/name, \
+         without spaces"
+    )]
+    Key,
+    /// No region, neither in the key's ARN nor in the environment, or one with characters that no region has.
+    #[error("the KMS key's region is not known: name the key by its ARN, or set AWS_REGION to such as eu-central-1")]
+    Region,
+    /// The endpoint is plain http on another machine, or no URL.
+    #[error("the endpoint of KMS must start with https://, or with http:// on this machine: check AWS_ENDPOINT_URL")]
+    Endpoint,
+}
+
+/// A keyring whose key-encryption key is in AWS KMS, and never leaves it.
+///
+/// Every wrapped key is bound to its context as KMS's *encryption context*. AWS logs that in clear (CloudTrail): ids and
+/// fixed words belong there, and nothing else. Nothing is cached here: whoever needs a data key often keeps it for a while.
+///
+/// The role of the service needs `kms:GenerateDataKey` and `kms:Decrypt` on the key, and nothing more. The key must be of
+/// the kind that KMS makes by default (`SYMMETRIC_DEFAULT`). Rotating it inside KMS changes nothing here. An *alias* must not
+/// be moved to another key while anything is wrapped under the first one: that reads as [`KeyringError::Foreign`] then. So
+/// the ARN is the better name.
+///
+/// Plaintext keys are held as [`SecretSlice`], and the SDK's copy of the bytes is wiped. Not wiped, because no caller can
+/// reach them: what the TLS library, the HTTP library and the SDK's JSON reader had of the answer, in base64. They are freed
+/// when the call is over.
+pub struct KmsKeyring {
+    client: Client,
+    key: KeyName,
+    places: Semaphore,
+}
+
+impl fmt::Debug for KmsKeyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KmsKeyring").field("key", &self.key.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl KmsKeyring {
+    /// A keyring for a key, named by its ARN (best: it has a region), id or alias.
+    ///
+    /// Reads AWS's environment, see [`AwsOptions`], but calls no KMS yet: whether the key can be used shows when it is.
+    pub async fn connect(key: &str, options: AwsOptions) -> Result<Self, KmsConfigError> {
+        let key = KeyName::parse(key).ok_or(KmsConfigError::Key)?;
+        let shared = environment::load(&options, key.region()).await;
+        if !shared.region().is_some_and(|region| is_region(region.as_ref())) {
+            return Err(KmsConfigError::Region);
+        }
+        let mut config = config::Builder::from(&shared);
+        if !options.allow_plain_http {
+            // So that it shows at the start where it can. The guard sees all of it, later.
+            if shared.endpoint_url().is_some_and(|url| !clear_text::is_private(url)) {
+                return Err(KmsConfigError::Endpoint);
+            }
+            config = config.interceptor(Guard);
+        }
+        Ok(Self { client: Client::from_conf(config.build()), key, places: Semaphore::new(AT_ONCE) })
+    }
+
+    /// Makes one call, when there is a place for it and for as long as it may take.
+    async fn call<T, E: ProvideErrorMetadata>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, KeyringError> {
+        let in_place = async {
+            // The semaphore is never closed, so an error is the queue's time.
+            let Ok(Ok(_place)) = timeout(QUEUE, self.places.acquire()).await else {
+                return Err(self.unavailable(KmsFailure::Busy));
+            };
+            call.await.map_err(|e| match failure::judge(e) {
+                Verdict::Foreign => KeyringError::Foreign,
+                Verdict::Failure(failure, request) => KmsError::new(failure, &self.key, request).into(),
+            })
+        };
+        // The SDK has the same limit for the call alone; this one includes the queue.
+        timeout(OPERATION, in_place).await.unwrap_or_else(|_| Err(self.unavailable(KmsFailure::TimedOut)))
+    }
+
+    fn unavailable(&self, failure: KmsFailure) -> KeyringError {
+        KmsError::new(failure, &self.key, None).into()
+    }
+
+    /// KMS's form of a context. A map that lost an entry would bind a key to less than was asked for.
+    fn encryption_context(&self, context: Context<'_>) -> Result<HashMap<String, String>, KeyringError> {
+        let map: HashMap<_, _> = context.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        if map.len() == context.len() { Ok(map) } else { Err(self.unavailable(KmsFailure::Context)) }
+    }
+}
+
+/// Takes a plaintext over from the SDK and wipes the SDK's copy; `None` if it is no data key.
+fn data_key(blob: Option<Blob>) -> Option<SecretSlice<u8>> {
+    // As long as nobody else holds the blob this moves its buffer and copies nothing.
+    let bytes = Zeroizing::new(blob?.into_inner());
+    // `to_vec` allocates no more than it needs. With room to spare, boxing it would leave a copy behind.
+    (bytes.len() == KEY_LEN).then(|| SecretSlice::from(bytes.as_slice().to_vec()))
+}
+
+#[async_trait]
+impl Keyring for KmsKeyring {
+    async fn generate_data_key(&self, context: Context<'_>) -> Result<DataKey, KeyringError> {
+        let request = self
+            .client
+            .generate_data_key()
+            .key_id(self.key.as_str())
+            .key_spec(DataKeySpec::Aes256)
+            .set_encryption_context(Some(self.encryption_context(context)?));
+        let answer = self.call(request.send()).await?;
+        let ciphertext = answer.ciphertext_blob.map(Blob::into_inner).filter(|c| (1..=LONGEST).contains(&c.len()));
+        match (data_key(answer.plaintext), ciphertext) {
+            (Some(key), Some(ciphertext)) => Ok(DataKey { key, wrapped: [&[WRAPPED], ciphertext.as_slice()].concat() }),
+            _ => Err(self.unavailable(KmsFailure::Malformed)),
+        }
+    }
+
+    async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError> {
+        // What KMS would refuse by its form is no wrapped key of ours.
+        let Some((&WRAPPED, ciphertext @ [_, ..])) = wrapped.split_first() else { return Err(KeyringError::Foreign) };
+        if ciphertext.len() > LONGEST {
+            return Err(KeyringError::Foreign);
+        }
+        let request = self
+            .client
+            .decrypt()
+            .key_id(self.key.as_str())
+            .ciphertext_blob(Blob::new(ciphertext))
+            .set_encryption_context(Some(self.encryption_context(context)?));
+        let answer = self.call(request.send()).await?;
+        data_key(answer.plaintext).ok_or_else(|| self.unavailable(KmsFailure::Malformed))
+    }
+}

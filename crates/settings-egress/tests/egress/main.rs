@@ -1,0 +1,10 @@
+//! The client against receivers on loopback.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test")]
+mod agreement;
+mod answers;
+mod bounds;
+mod environment;
+mod support;
+mod tenants;
+mod tls;
+mod vetting;
