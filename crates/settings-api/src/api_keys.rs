@@ -177,7 +177,9 @@ impl Body for CreateKey {
         if scopes.as_ref().is_some_and(Vec::is_empty) {
             f.fault_at("scopes", "must name at least one scope");
         }
-        Some(Self { name: name?, scopes: scopes?, expires_at: f.nullable("expiresAt") })
+        // Read before any `?`: what was not read counts as unknown.
+        let expires_at = f.nullable("expiresAt");
+        Some(Self { name: name?, scopes: scopes?, expires_at })
     }
 }
 

@@ -1,6 +1,9 @@
 //! What every answer has, whatever route made it: a request id, security headers, a metric, and a problem instead of a
 //! panic.
-use crate::{dispatch::RequestId, problem::Problem};
+use crate::{
+    dispatch::{RequestId, request_id},
+    problem::Problem,
+};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -8,7 +11,7 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,7 +25,9 @@ pub type MakeId = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Wraps a router. `https` says whether the public address is https.
 pub fn edge(router: Router, make_id: MakeId, https: bool) -> Router {
-    router.layer(from_fn(move |request: Request, next: Next| {
+    // Whoever merged routes into this one did not bring our refusal along.
+    let refuse = |request: Request| async move { Problem::plain("method-not-allowed").respond(&request_id(&request)) };
+    router.method_not_allowed_fallback(refuse).layer(from_fn(move |request: Request, next: Next| {
         let make_id = make_id.clone();
         async move { around(request, next, &make_id, https).await }
     }))
@@ -31,7 +36,7 @@ pub fn edge(router: Router, make_id: MakeId, https: bool) -> Router {
 async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool) -> Response {
     let id = accepted_id(&request).unwrap_or_else(|| make_id());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = known(request.method());
     // The template, never the path: a path can hold a token, and a label per id would never end.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
@@ -44,14 +49,41 @@ async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool)
             Problem::plain("internal").respond(&id)
         }),
     };
+    if let Some(problem) = rejection(&response) {
+        response = problem.respond(&id);
+    }
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
-    let labels = [("method", method.as_str().to_owned()), ("route", route.clone()), ("status", status.to_string())];
+    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
     metrics::counter!("settings_http_requests_total", &labels).increment(1);
     metrics::histogram!("settings_http_request_seconds", &labels).record(seconds);
-    tracing::info!(request = id, %method, route, status, ms = seconds * 1000.0, "request");
+    tracing::info!(request = id, method, route, status, ms = seconds * 1000.0, "request");
     finish(response.headers_mut(), &id, https);
     response
+}
+
+/// The method as a label: a caller can make up as many as they like.
+fn known(method: &Method) -> &'static str {
+    const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    METHODS.into_iter().find(|m| *m == method.as_str()).unwrap_or("other")
+}
+
+/// What the framework says in plain words of its own when a path or a form can't be read, as a problem.
+fn rejection(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE)?.as_bytes();
+    if !(status.is_client_error() || status.is_server_error()) || !kind.starts_with(b"text/plain") {
+        return None;
+    }
+    Some(Problem::plain(match status.as_u16() {
+        // A part of the path that is no UTF-8 names nothing.
+        400 | 404 => "not-found",
+        405 => "method-not-allowed",
+        413 => "payload-too-large",
+        415 => "unsupported-media-type",
+        402..500 => "malformed-request",
+        _ => "internal",
+    }))
 }
 
 fn finish(headers: &mut HeaderMap, id: &str, https: bool) {
@@ -79,8 +111,9 @@ fn transport(request: &Request) -> Result<(), Problem> {
     if request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_ADDRESS) {
         return Err(Problem::plain("uri-too-long"));
     }
-    if request.version() == Version::HTTP_11 && !headers.contains_key(header::HOST) {
-        return Err(Problem::new("malformed-request", "The request names no Host."));
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(Problem::new("malformed-request", "A request names one Host."));
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ pub use failure::{KmsError, KmsFailure};
 use key_name::{KeyName, is_region};
 use secrecy::SecretSlice;
 use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError};
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, error::Error, fmt, time::Duration};
 use tokio::{sync::Semaphore, time::timeout};
 use zeroize::Zeroizing;
 
@@ -99,7 +99,7 @@ impl KmsKeyring {
     }
 
     /// Makes one call, when there is a place for it and for as long as it may take.
-    async fn call<T, E: ProvideErrorMetadata>(
+    async fn call<T, E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, KeyringError> {

@@ -2,7 +2,7 @@
 use crate::{
     bulkhead::{Bulkhead, Slot},
     classify::classify,
-    error::SendError,
+    error::{Refused, SendError},
     exchange::{Answer, MAX_ANSWER, Request, Response},
     policy::Policy,
     resolver::Resolver,
@@ -162,14 +162,18 @@ impl Client {
         // The target may be the work of another policy.
         self.policy.admit_name(target)?;
         let addresses = match target.name() {
+            // Judged just now.
             Name::Ip(address) => vec![*address],
-            Name::Dns(name) => self.look_up(name.clone(), slot, deadline).await?,
+            Name::Dns(name) => {
+                let addresses = self.look_up(name.clone(), slot, deadline).await?;
+                for address in &addresses {
+                    self.policy.admit(target, *address).map_err(of_an_answer)?;
+                }
+                addresses
+            }
         };
         if addresses.is_empty() {
             return Err(SendError::Resolve);
-        }
-        for address in &addresses {
-            self.policy.admit(target, *address)?;
         }
         let with_port = |address| SocketAddr::new(address, target.port());
         Ok(Vetted { host: target.host().to_owned(), addresses: addresses.into_iter().map(with_port).collect() })
@@ -189,6 +193,14 @@ impl Client {
             Ok(Ok(Ok(addresses))) => Ok(addresses),
             _ => Err(SendError::Resolve),
         }
+    }
+}
+
+/// A name is not refused in the words for an address: nobody has typed one.
+const fn of_an_answer(refused: Refused) -> Refused {
+    match refused {
+        Refused::Address => Refused::Answer,
+        other => other,
     }
 }
 

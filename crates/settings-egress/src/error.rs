@@ -32,9 +32,13 @@ pub enum Refused {
     /// This service itself.
     #[error("the URL is one of this service itself")]
     OwnHost,
-    /// The host is an address that is not public, or a name of one.
+    /// The host is an address, and not a public one.
     #[error("the URL's host is not a public address")]
     Address,
+    /// The host is a name of an address that is not public. Worded as [`SendError::Resolve`] is: the sentence does not
+    /// tell which names a private network knows.
+    #[error("no public address was found for the URL's host")]
+    Answer,
     /// A header that the client sets by itself, or never sends.
     #[error("the request has a header that cannot be chosen")]
     Header,
@@ -69,7 +73,7 @@ pub enum SendError {
     #[error("too many attempts are under way")]
     Busy,
     /// The host name was not found, or not in time.
-    #[error("the host name could not be looked up")]
+    #[error("no public address was found for the URL's host")]
     Resolve,
     /// No connection, or not in time, or it ended before the answer had begun.
     #[error("the connection failed")]

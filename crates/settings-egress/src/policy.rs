@@ -103,8 +103,7 @@ impl Policy {
         if self.allow.iter().any(|allowed| allowed.contains(&address)) {
             return Ok(());
         }
-        is_ordinary(target)?;
-        if is_public(address) { Ok(()) } else { Err(Refused::Address) }
+        if is_public(address) { is_ordinary(target) } else { Err(Refused::Address) }
     }
 
     fn is_own(&self, name: &Name, port: u16) -> bool {

@@ -147,7 +147,9 @@ pub(super) enum Verdict {
 }
 
 /// Judges an error of the SDK's and lets go of it: in there is the whole answer.
-pub(super) fn judge<E: ProvideErrorMetadata>(error: SdkError<E, HttpResponse>) -> Verdict {
+pub(super) fn judge<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    error: SdkError<E, HttpResponse>,
+) -> Verdict {
     let request = error.request_id().and_then(word);
     let failure = match error {
         SdkError::ServiceError(e) => {
@@ -213,15 +215,13 @@ fn not_sent(error: ConnectorError) -> KmsFailure {
     } else if in_chain::<CredentialsError>(&error) {
         // Not kept: the chain may quote files and variables.
         KmsFailure::NoCredentials
-    } else if error.is_io() || error.as_other().is_some() {
-        KmsFailure::Unreachable(error)
     } else {
-        KmsFailure::Setup
+        KmsFailure::Unreachable(error)
     }
 }
 
 fn in_chain<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |e| e.source()).any(|e| e.is::<E>())
+    std::iter::successors(Some(error), |&e| e.source()).any(|e| e.is::<E>())
 }
 
 /// A code or an id of the server's, if it is one that can stand in a log.

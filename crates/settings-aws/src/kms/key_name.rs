@@ -29,22 +29,16 @@ fn is_alias(text: &str) -> bool {
 impl KeyName {
     /// Checks the form, and so finds what was pasted in the wrong place. Whether there is such a key KMS knows.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        if text.len() > 2048 {
-            return None;
-        }
-        let region = if text.starts_with("arn:") {
-            let parts: Vec<&str> = text.split(':').collect();
-            let ["arn", partition, "kms", region, account, resource] = parts.as_slice() else { return None };
-            let sound = is_id(partition)
-                && is_region(region)
-                && account.len() == 12
-                && account.bytes().all(|b| b.is_ascii_digit())
-                && (resource.strip_prefix("key/").is_some_and(is_id) || is_alias(resource));
-            Some((*region).into()).filter(|_| sound)?
-        } else {
-            (is_id(text) || is_alias(text)).then_some(None)?
+        let (sound, region) = match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", partition, "kms", region, account, resource] => {
+                let account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+                let resource = resource.strip_prefix("key/").is_some_and(is_id) || is_alias(resource);
+                (is_id(partition) && is_region(region) && account && resource, Some((*region).into()))
+            }
+            [name] => (is_id(name) || is_alias(name), None),
+            _ => (false, None),
         };
-        Some(Self { text: text.into(), region })
+        (sound && text.len() <= 2048).then(|| Self { text: text.into(), region })
     }
 
     pub(super) fn as_str(&self) -> &str {

@@ -1,5 +1,5 @@
 //! The client against receivers on loopback.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
 mod agreement;
 mod answers;
 mod bounds;

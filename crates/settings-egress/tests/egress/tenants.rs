@@ -2,7 +2,7 @@
 use crate::support::{LIMITS, OK, Receiver, TENANT, local_client, plain};
 use settings_egress::{Limits, SendError};
 use std::{
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -47,11 +47,11 @@ async fn a_dead_receiver_of_one_tenant_does_not_delay_another() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_dropped_ends_and_gives_its_place_back() {
-    let dead = Receiver::start(|wire| {
-        // Ends when the client has hung up.
-        let mut byte = [0];
-        assert_eq!(wire.read(&mut byte).unwrap_or(0), 0);
+async fn an_attempt_that_is_dropped_hangs_up_and_gives_its_place_back() {
+    let (hung_up, seen) = mpsc::channel();
+    let dead = Receiver::start(move |wire| {
+        let read = wire.read(&mut [0])?;
+        hung_up.send(read == 0).unwrap();
         Ok(())
     });
     let client = local_client(Limits { per_tenant: 1, ..LIMITS });
@@ -59,6 +59,10 @@ async fn an_attempt_that_is_dropped_ends_and_gives_its_place_back() {
         let attempt = client.send(plain(&client, "dead.test", &dead), TENANT);
         let given_up = tokio::time::timeout(Duration::from_millis(200), attempt).await;
         assert!(given_up.is_err());
+        // Lets the connection's task see that nobody waits for it.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let hung_up: Vec<bool> = (0..3).map(|_| seen.recv_timeout(Duration::from_secs(5)).unwrap()).collect();
+    assert_eq!(hung_up, [true; 3]);
     assert_eq!(dead.contacted().len(), 3);
 }

@@ -128,7 +128,11 @@ impl Automaton {
     }
 
     /// How many of the text's last bytes could belong to a pattern that has not ended yet.
-    pub(super) fn depth(&self, state: State) -> usize {
+    pub(super) fn undecided(&self, mut state: State) -> usize {
+        // Where no pattern goes on, only what is shorter can.
+        while state != 0 && at(&self.first_child, state) == 0 {
+            state = at(&self.fallback, state);
+        }
         at(&self.depth, state) as usize
     }
 }

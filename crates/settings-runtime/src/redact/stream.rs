@@ -49,7 +49,7 @@ impl<'a> Stream<'a> {
                 self.cover(read + position + 1, hit);
             }
         }
-        let undecided = automaton.depth(self.state);
+        let undecided = automaton.undecided(self.state);
         self.release(self.base + self.held.len().saturating_sub(undecided), out);
     }
 

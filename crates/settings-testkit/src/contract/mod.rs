@@ -51,10 +51,13 @@ macro_rules! groups {
 
 groups! {
     access, accounts, activity, atomicity, deletion, idempotency, isolation, listing, outbox, races, reading, root_key,
-    tampering,
+    tampering, upkeep,
 }
 
 /// Runs every case against worlds made by `make`, and ends the process: the `main` of an adapter's test.
+///
+/// # Panics
+/// When the machine has no threads left to run a case on.
 pub fn run(name: &str, make: fn() -> BoxFuture<World>) -> ! {
     let trial = |group: &str, case: &'static Case| {
         let act = case.run;

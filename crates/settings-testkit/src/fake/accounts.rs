@@ -1,7 +1,7 @@
 //! Accounts, sign-in links and sessions.
 use super::{
     FakeStore,
-    state::{Account, Link, Message, MessageState, SessionRow, State},
+    state::{Account, Link, Message, SessionRow, State},
 };
 use async_trait::async_trait;
 use settings_domain::{
@@ -46,13 +46,7 @@ impl Accounts for FakeStore {
         let row = Link { token: link.token, email: link.email.clone(), expires_at: now + link.lifetime, used: false };
         state.links.insert(link.id, row);
         if let Some(delivery) = link.delivery {
-            let message = Message {
-                job: Job::SignIn(link.id),
-                state: MessageState::Pending,
-                attempts: 0,
-                next_at: now,
-                lease_until: None,
-            };
+            let message = Message::new(Job::SignIn(link.id), now);
             state.queue.insert(delivery, message);
         }
         Ok(())

@@ -1,7 +1,12 @@
 //! What lies across tenants.
-use super::{FakeStore, reads::page};
+use super::{
+    FakeStore,
+    reads::page,
+    state::{MessageState, State},
+};
 use async_trait::async_trait;
 use settings_domain::{
+    idempotency::KEPT,
     ids::{UserId, WorkspaceId},
     policy::{Permit, actions},
     ports::{
@@ -12,6 +17,7 @@ use settings_domain::{
     },
     workspaces::WorkspaceView,
 };
+use time::Duration;
 
 #[async_trait]
 impl Directory for FakeStore {
@@ -42,11 +48,22 @@ impl Directory for FakeStore {
     }
 }
 
+/// How long a sent message is remembered.
+const SENT_KEPT: Duration = Duration::days(30);
+/// How long a link that is over is still kept.
+const LINKS_KEPT: Duration = Duration::days(1);
+
 #[async_trait]
 impl Upkeep for FakeStore {
-    /// Memory ends with the test.
     async fn tidy(&self) -> Result<u64, StoreError> {
-        Ok(0)
+        let (mut state, now) = (self.state(), self.now());
+        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len();
+        let before = rows(&state);
+        state.queue.retain(|_, m| m.state != MessageState::Done || m.created_at >= now - SENT_KEPT);
+        state.outcomes.retain(|o| o.at > now - KEPT);
+        state.sessions.retain(|_, s| s.expires_at >= now);
+        state.links.retain(|_, l| l.expires_at >= now - LINKS_KEPT);
+        Ok(u64::try_from(before - rows(&state)).unwrap_or_default())
     }
 }
 

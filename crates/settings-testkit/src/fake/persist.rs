@@ -1,5 +1,5 @@
 //! A whole change, or nothing: every write with the constraints that a database would have.
-use super::state::{Message, MessageState, Outcome, PersonRow, State, Tenant};
+use super::state::{Message, Outcome, PersonRow, State, Tenant};
 use settings_domain::{
     api_keys::ApiKeyWrite,
     change::{ChangeSet, Write},
@@ -55,20 +55,20 @@ pub(super) fn apply(
     for notice in set.notices() {
         let Notice::InvitationMail { delivery, invitation, generation } = *notice;
         let job = Job::Invitation(id, invitation, generation);
-        let message = Message { job, state: MessageState::Pending, attempts: 0, next_at: at, lease_until: None };
+        let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
     }
     if let Some(outcome) = set.outcome() {
         let call = &outcome.call;
         state.outcomes.retain(|o| o.at > at - settings_domain::idempotency::KEPT);
         let same = |o: &Outcome| {
-            let c = &o.outcome.call;
+            let c = &o.kept.call;
             o.scope == scope && c.principal == call.principal && c.operation == call.operation && c.key == call.key
         };
         if state.outcomes.iter().any(same) {
             return Err(refused("idempotency"));
         }
-        state.outcomes.push(Outcome { scope, outcome: outcome.clone(), at });
+        state.outcomes.push(Outcome { scope, kept: outcome.clone(), at });
     }
     Ok(())
 }

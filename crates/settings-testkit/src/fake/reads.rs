@@ -13,7 +13,7 @@ use settings_domain::{
         audit::AuditSealer,
         store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads},
     },
-    text::EmailKey,
+    text::{Email, EmailKey},
     workspaces::Workspace,
 };
 use std::sync::Arc;
@@ -67,7 +67,7 @@ fn text_fits(view: &MemberView, filter: &MemberFilter) -> bool {
     let contains = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
     let named = |part: &String| {
         let name = view.user.name.as_deref().unwrap_or_default();
-        let email = view.user.email.as_ref().map(|e| e.as_str()).unwrap_or_default();
+        let email = view.user.email.as_ref().map(Email::as_str).unwrap_or_default();
         contains(name, part) || contains(email, part)
     };
     filter.text.as_ref().is_none_or(named)

@@ -89,13 +89,20 @@ pub(super) struct Message {
     pub(super) attempts: i64,
     pub(super) next_at: OffsetDateTime,
     pub(super) lease_until: Option<OffsetDateTime>,
+    pub(super) created_at: OffsetDateTime,
+}
+
+impl Message {
+    pub(super) const fn new(job: Job, at: OffsetDateTime) -> Self {
+        Self { job, state: MessageState::Pending, attempts: 0, next_at: at, lease_until: None, created_at: at }
+    }
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     /// The workspace, or none for a call that makes one.
     pub(super) scope: Option<WorkspaceId>,
-    pub(super) outcome: StoredOutcome,
+    pub(super) kept: StoredOutcome,
     pub(super) at: OffsetDateTime,
 }
 

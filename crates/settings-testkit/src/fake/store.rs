@@ -107,9 +107,9 @@ impl UnitOfWork for Work {
         let same =
             |k: &IdempotentCall| k.principal == call.principal && k.operation == call.operation && k.key == call.key;
         let mut kept = self.view.state.outcomes.iter().filter(|o| o.scope == scope && o.at > self.view.at - KEPT);
-        Ok(match kept.find(|o| same(&o.outcome.call)) {
+        Ok(match kept.find(|o| same(&o.kept.call)) {
             None => Recorded::Unknown,
-            Some(o) if o.outcome.call.fingerprint == call.fingerprint => Recorded::Done(o.outcome.value.clone()),
+            Some(o) if o.kept.call.fingerprint == call.fingerprint => Recorded::Done(o.kept.value.clone()),
             Some(_) => Recorded::Reused,
         })
     }

@@ -2,6 +2,7 @@
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::BTreeSet;
 
+#[expect(clippy::expect_used, reason = "test support")]
 fn packages() -> Vec<Package> {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
     metadata.packages

@@ -175,7 +175,7 @@ impl Tenant {
     }
     /// A key with these scopes.
     pub(crate) async fn key(&self, scopes: &[&str]) -> Key {
-        let body = json!({"name": format!("key for {}", scopes.join(" ")), "scopes": scopes});
+        let body = json!({"name": "a key of the test", "scopes": scopes});
         let made = self.admin.post(self.path("/workspace/api-keys"), body).await.created();
         let value = made["key"].as_str().unwrap().to_owned();
         let caller = self.site.key(&value).named(&format!("key {}", scopes.join(" ")));

@@ -7,8 +7,8 @@ const START: OffsetDateTime = time::macros::datetime!(2026-01-02 03:04:05 UTC);
 fn at(seconds: i64) -> OffsetDateTime {
     START + Duration::seconds(seconds)
 }
-fn granted(seconds: i64) -> Result<Granted, TokenError> {
-    Ok(Granted { access_token: "token".into(), lifetime: Some(Duration::seconds(seconds)) })
+fn granted(seconds: i64) -> Granted {
+    Granted { access_token: "token".into(), lifetime: Some(Duration::seconds(seconds)) }
 }
 fn fetch(step: Step) -> Ticket {
     match step {
@@ -20,7 +20,7 @@ fn fetch(step: Step) -> Ticket {
 fn hour() -> TokenCache {
     let mut cache = TokenCache::new();
     let ticket = fetch(cache.next(at(0)));
-    assert_eq!(cache.finished(ticket, granted(3600), at(2)).unwrap().value().expose_secret(), "token");
+    assert_eq!(cache.finished(ticket, Ok(granted(3600)), at(2)).unwrap().value().expose_secret(), "token");
     cache
 }
 
@@ -29,7 +29,7 @@ fn one_caller_asks_and_the_others_wait() {
     let mut cache = TokenCache::new();
     let ticket = fetch(cache.next(at(0)));
     assert!(matches!(cache.next(at(1)), Step::Wait(until) if until == at(30)));
-    let _ = cache.finished(ticket, granted(3600), at(2));
+    let _ = cache.finished(ticket, Ok(granted(3600)), at(2));
     assert!(matches!(cache.next(at(2)), Step::Use(_)));
 }
 
@@ -39,11 +39,11 @@ fn an_exchange_that_hangs_does_not_hold_up_the_others_for_ever() {
     let slow = fetch(cache.next(at(0)));
     assert!(matches!(cache.next(at(29)), Step::Wait(_)));
     let fast = fetch(cache.next(at(30)));
-    let late = cache.finished(slow, granted(3600), at(31)).unwrap();
+    let late = cache.finished(slow, Ok(granted(3600)), at(31)).unwrap();
     assert_eq!(late.number, 1);
     // The late token serves, and the second exchange is still under way.
     assert!(matches!(cache.next(at(32)), Step::Use(token) if token.number == 1));
-    assert_eq!(cache.finished(fast, granted(3600), at(33)).unwrap().number, 2);
+    assert_eq!(cache.finished(fast, Ok(granted(3600)), at(33)).unwrap().number, 2);
     assert!(matches!(cache.next(at(33)), Step::Use(token) if token.number == 2));
 }
 
@@ -52,8 +52,8 @@ fn an_older_token_does_not_replace_a_newer_one() {
     let mut cache = TokenCache::new();
     let slow = fetch(cache.next(at(0)));
     let fast = fetch(cache.next(at(40)));
-    let _ = cache.finished(fast, granted(3600), at(41));
-    let _ = cache.finished(slow, granted(60), at(42));
+    let _ = cache.finished(fast, Ok(granted(3600)), at(41));
+    let _ = cache.finished(slow, Ok(granted(60)), at(42));
     assert!(matches!(cache.next(at(43)), Step::Use(token) if token.number == 2));
 }
 
@@ -76,7 +76,7 @@ fn a_token_ends_before_its_server_ends_it() {
     assert!(matches!(cache.next(at(3570)), Step::Wait(_)));
     let mut short = TokenCache::new();
     let ticket = fetch(short.next(at(0)));
-    let _ = short.finished(ticket, granted(10), at(1));
+    let _ = short.finished(ticket, Ok(granted(10)), at(1));
     assert!(matches!(short.next(at(8)), Step::UseAndFetch(..)));
     assert!(matches!(short.next(at(9)), Step::Wait(_)));
 }
@@ -104,7 +104,7 @@ fn failures_wait_twice_as_long_each_time_up_to_a_minute() {
         now += wait;
     }
     let ticket = fetch(cache.next(at(now)));
-    let _ = cache.finished(ticket, granted(1), at(now));
+    let _ = cache.finished(ticket, Ok(granted(1)), at(now));
     now += 1;
     let ticket = fetch(cache.next(at(now)));
     let _ = cache.finished(ticket, Err(TokenError::Status(503)), at(now));
@@ -126,7 +126,7 @@ fn what_asking_again_does_not_mend_waits_a_minute_at_once() {
 fn a_token_that_was_over_before_it_came_is_a_failure_and_no_loop() {
     let mut cache = TokenCache::new();
     let ticket = fetch(cache.next(at(0)));
-    assert_eq!(cache.finished(ticket, granted(2), at(2)).err(), Some(TokenError::Expired));
+    assert_eq!(cache.finished(ticket, Ok(granted(2)), at(2)).err(), Some(TokenError::Expired));
     assert!(matches!(cache.next(at(2)), Step::Failing(TokenError::Expired, _)));
 }
 
@@ -136,7 +136,7 @@ fn a_rejected_token_is_dropped_once_and_a_fresh_one_that_is_rejected_waits() {
     let Step::Use(old) = cache.next(at(100)) else { panic!() };
     cache.rejected(&old, at(100));
     let ticket = fetch(cache.next(at(100)));
-    let new = cache.finished(ticket, granted(3600), at(101)).unwrap();
+    let new = cache.finished(ticket, Ok(granted(3600)), at(101)).unwrap();
     cache.rejected(&old, at(102));
     assert!(matches!(cache.next(at(102)), Step::Use(_)), "that one is gone already");
     cache.rejected(&new, at(103));
@@ -222,7 +222,7 @@ proptest! {
                     let number = ticket.number;
                     asking = asking.filter(|(current, _)| *current != number);
                     lives.push((number, since.min(now), since.min(now) + life));
-                    let _ = cache.finished(ticket, granted(life), at(now));
+                    let _ = cache.finished(ticket, Ok(granted(life)), at(now));
                 }
                 Event::Fail(i, transient) if i < tickets.len() => {
                     let (ticket, _) = tickets.remove(i);
