@@ -83,7 +83,7 @@ impl KmsKeyring {
     /// Reads AWS's environment, see [`AwsOptions`], but calls no KMS yet: whether the key can be used shows when it is.
     pub async fn connect(key: &str, options: AwsOptions) -> Result<Self, KmsConfigError> {
         let key = KeyName::parse(key).ok_or(KmsConfigError::Key)?;
-        let shared = environment::load(&options, key.region()).await;
+        let shared = Box::pin(environment::load(&options, key.region())).await;
         if !shared.region().is_some_and(|region| is_region(region.as_ref())) {
             return Err(KmsConfigError::Region);
         }
@@ -145,7 +145,7 @@ impl Keyring for KmsKeyring {
             .key_id(self.key.as_str())
             .key_spec(DataKeySpec::Aes256)
             .set_encryption_context(Some(self.encryption_context(context)?));
-        let answer = self.call(request.send()).await?;
+        let answer = self.call(Box::pin(request.send())).await?;
         let ciphertext = answer.ciphertext_blob.map(Blob::into_inner).filter(|c| (1..=LONGEST).contains(&c.len()));
         match (data_key(answer.plaintext), ciphertext) {
             (Some(key), Some(ciphertext)) => Ok(DataKey { key, wrapped: [&[WRAPPED], ciphertext.as_slice()].concat() }),
@@ -165,7 +165,7 @@ impl Keyring for KmsKeyring {
             .key_id(self.key.as_str())
             .ciphertext_blob(Blob::new(ciphertext))
             .set_encryption_context(Some(self.encryption_context(context)?));
-        let answer = self.call(request.send()).await?;
+        let answer = self.call(Box::pin(request.send())).await?;
         data_key(answer.plaintext).ok_or_else(|| self.unavailable(KmsFailure::Malformed))
     }
 }

@@ -3,15 +3,14 @@ use crate::{
     bulkhead::{Bulkhead, Slot},
     classify::classify,
     error::{Refused, SendError},
-    exchange::{Answer, MAX_ANSWER, Request, Response},
+    exchange::{MAX_ANSWER, Request, Response},
+    pinned::{Pinned, Vetted},
     policy::Policy,
     resolver::Resolver,
     target::{Name, Target},
 };
 use bytes::BytesMut;
-use reqwest::dns::{self, Addrs, Resolving};
 use std::{
-    future::ready,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -49,34 +48,6 @@ pub struct Client {
     resolver: Arc<dyn Resolver>,
     limits: Limits,
     bulkhead: Arc<Bulkhead>,
-}
-
-tokio::task_local! {
-    /// What the attempt that is under way in this task may connect to.
-    static VETTED: Vetted;
-}
-
-/// Addresses of a host, all of which the policy allows.
-#[derive(Debug)]
-struct Vetted {
-    host: String,
-    addresses: Vec<SocketAddr>,
-}
-
-/// Stands where an HTTP client has its resolver, and cannot look anything up: it knows what [`Client::vetted`] has found
-/// for this very attempt, and without that there is no connection.
-///
-/// An address in the URL never gets here: hyper connects to it at once. `vetted` has judged it by then.
-#[derive(Debug)]
-struct Pinned;
-
-impl dns::Resolve for Pinned {
-    fn resolve(&self, name: dns::Name) -> Resolving {
-        let of_this_host = |vetted: &Vetted| (vetted.host == name.as_str()).then(|| vetted.addresses.clone());
-        let found = VETTED.try_with(of_this_host).ok().flatten();
-        let answer = found.map(|addresses| -> Addrs { Box::new(addresses.into_iter()) });
-        Box::pin(ready(answer.ok_or_else(|| SendError::Resolve.into())))
-    }
 }
 
 impl Client {
@@ -134,7 +105,7 @@ impl Client {
     /// `tenant_key` is whatever tells tenants apart. A tenant with [`Limits::per_tenant`] attempts under way gets
     /// [`SendError::Busy`] at once, so that its dead receivers hold no worker that others wait for. Dropping the future
     /// ends the attempt.
-    pub async fn send(&self, request: Request, tenant_key: &str) -> Answer {
+    pub async fn send(&self, request: Request, tenant_key: &str) -> Result<Response, SendError> {
         request.check_headers()?;
         let slot = self.enter(tenant_key)?;
         let started = Instant::now();
@@ -144,7 +115,7 @@ impl Client {
         let mut outgoing = reqwest::Request::new(request.method.as_http(), request.target.url().clone());
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(request.body.into());
-        let answer = timeout_at(deadline, VETTED.scope(vetted, self.http.execute(outgoing))).await;
+        let answer = timeout_at(deadline, vetted.scope(self.http.execute(outgoing))).await;
         let answer = answer.map_err(|_| SendError::Timeout)?.map_err(|error| classify(&error))?;
 
         let mut response = Response::new(answer.status(), answer.headers());

@@ -1,8 +1,5 @@
 //! What is sent and what comes back.
-use crate::{
-    error::{Refused, SendError},
-    target::Target,
-};
+use crate::{error::Refused, target::Target};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::{fmt, time::Duration};
@@ -123,6 +120,3 @@ impl fmt::Debug for Response {
             .finish_non_exhaustive()
     }
 }
-
-/// What every exchange ends in.
-pub(crate) type Answer = Result<Response, SendError>;

@@ -18,6 +18,7 @@ mod classify;
 mod client;
 mod error;
 mod exchange;
+mod pinned;
 mod policy;
 mod resolver;
 mod target;

@@ -278,7 +278,10 @@ async fn an_invitation_joins_its_own_workspace_with_its_own_role(store: Store) {
     a.invite(&alias, "admin").await;
     let token = site.invitation_to(&alias).await;
     let renamed = Person { email: alias, ..member.person.clone() };
-    assert_unchanged(&a, async { accept(&site, &renamed, &token).await.problem(409, "already-member") }).await;
+    let (_, events) = added(&a, async { accept(&site, &renamed, &token).await.problem(409, "already-member") }).await;
+    assert!(events.is_empty(), "{events:?}");
+    let there = a.admin.get(a.path(&format!("/workspace/members/{}", member.id))).await.ok();
+    assert_eq!(there["role"], "viewer", "an invitation to be an admin has raised a member");
 }
 
 async fn a_deleted_workspace_cannot_be_joined(store: Store) {

@@ -72,7 +72,7 @@ async fn a_method_that_is_not_offered_is_refused(store: Store) {
 async fn a_head_is_a_get_without_its_body(store: Store) {
     let site = Site::shared(store).await;
     let tenant = site.tenant().await;
-    for path in ["/workspace", "/workspace/members", "/audit/verify"] {
+    for path in ["/workspace", "/workspace/environments", "/audit/verify"] {
         let (get, head) =
             (tenant.admin.get(tenant.path(path)).await, tenant.admin.send("HEAD", &tenant.path(path)).await);
         assert_eq!((get.status, head.status), (200, 200));
@@ -248,13 +248,13 @@ async fn a_request_id_is_taken_or_made_and_always_given_back(store: Store) {
     let tenant = site.tenant().await;
     let path = tenant.path("/workspace");
     let longest = "r".repeat(128);
-    for good in ["abc", "trace-1_2.3:4/5+6=7@8", "0", &longest] {
+    for good in ["abc", "trace-1_2.3:4/5+6=7@8", "0", "\"quoted\"", "<b>", "a,b;c", &longest] {
         let answer = tenant.admin.get(&path).header("x-request-id", good).await;
         assert_eq!(answer.header("x-request-id"), Some(good));
     }
     let too_long = "r".repeat(129);
     let kilobyte = "r".repeat(1024);
-    for bad in ["", "a b", "a\tb", "<script>", "a\"b", "a;b", "{}", &too_long, &kilobyte, "é", "a,b"] {
+    for bad in ["", "a b", "a\tb", &too_long, &kilobyte, "\u{e9}"] {
         let answer = tenant.admin.get(&path).header("x-request-id", bad).await;
         let given = answer.header("x-request-id").unwrap();
         assert!(given != bad && given.parse::<uuid::Uuid>().is_ok(), "{bad:?} became {given}");
@@ -289,7 +289,6 @@ async fn whoever_is_not_signed_in_learns_no_path(store: Store) {
         &tenant.path("/workspace"),
         &tenant.org(""),
         "/audit/events",
-        "/",
         "/admin",
         "/.git/config",
         "/.env",

@@ -160,11 +160,12 @@ pub(super) fn judge<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         }
         SdkError::TimeoutError(_) => KmsFailure::TimedOut,
         SdkError::ResponseError(_) => KmsFailure::Malformed,
-        dispatch @ SdkError::DispatchFailure(_) => match dispatch.into_source().map(|e| e.downcast::<ConnectorError>())
-        {
-            Ok(Ok(e)) => not_sent(*e),
-            _ => KmsFailure::Setup,
-        },
+        dispatch @ SdkError::DispatchFailure(_) => {
+            match dispatch.into_source().map(<dyn Error + Send + Sync>::downcast::<ConnectorError>) {
+                Ok(Ok(e)) => not_sent(*e),
+                _ => KmsFailure::Setup,
+            }
+        }
         _ => KmsFailure::Setup,
     };
     Verdict::Failure(failure, request)
@@ -175,7 +176,7 @@ fn by_code(code: Option<&str>, status: u16) -> Option<KmsFailure> {
     let code = code.unwrap_or_default();
     Some(match code.strip_suffix("Exception").unwrap_or(code) {
         "InvalidCiphertext" | "IncorrectKey" => return None,
-        "AccessDenied" => KmsFailure::AccessDenied,
+        "AccessDenied" | "NotAuthorized" => KmsFailure::AccessDenied,
         "Disabled" => KmsFailure::Disabled,
         "KMSInvalidState" => KmsFailure::PendingDeletion,
         "NotFound" => KmsFailure::NotFound,
@@ -188,8 +189,7 @@ fn by_code(code: Option<&str>, status: u16) -> Option<KmsFailure> {
         | "MissingAuthenticationToken"
         | "ExpiredToken"
         | "RequestExpired"
-        | "AuthFailure"
-        | "NotAuthorized") => KmsFailure::BadCredentials { code: known.to_owned() },
+        | "AuthFailure") => KmsFailure::BadCredentials { code: known.to_owned() },
         "Throttling"
         | "Throttled"
         | "RequestThrottled"
@@ -221,7 +221,7 @@ fn not_sent(error: ConnectorError) -> KmsFailure {
 }
 
 fn in_chain<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&e| e.source()).any(|e| e.is::<E>())
+    std::iter::successors(Some(error), |&e| e.source()).any(<dyn Error>::is::<E>)
 }
 
 /// A code or an id of the server's, if it is one that can stand in a log.

@@ -1,5 +1,5 @@
 //! SS05, SS06, SS09: what a name stands for decides, each time.
-use crate::support::{LIMITS, Names, Receiver, TENANT, allow, get, plain};
+use crate::support::{LIMITS, Names, OK, Receiver, TENANT, allow, get, plain};
 use async_trait::async_trait;
 use settings_egress::{Client, Limits, Policy, Refused, Resolver, SendError, SystemResolver};
 use std::{
@@ -73,6 +73,21 @@ async fn ss06_an_attempt_looks_up_once_and_connects_to_what_it_was_told_then() {
     assert_eq!(client.send(plain(&client, "rebind.test", &receiver), TENANT).await.unwrap().status, 200);
     assert_eq!(names.asked(), ["rebind.test"]);
     assert_eq!(receiver.contacted(), [IpAddr::from([127, 0, 0, 1])]);
+}
+
+#[tokio::test]
+async fn a_connection_is_not_used_again() {
+    // It stays open, and a second request on it would wait for ever.
+    let receiver = Receiver::start(|wire| {
+        wire.write_all(OK)?;
+        wire.flush()?;
+        wire.read(&mut [0]).map(drop)
+    });
+    let client = Client::with_limits(allow(&["127.0.0.1/32"]), Names::loopback(), LIMITS).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.send(plain(&client, "a.test", &receiver), TENANT).await.unwrap().status, 200);
+    }
+    assert_eq!(receiver.contacted().len(), 3);
 }
 
 #[tokio::test]

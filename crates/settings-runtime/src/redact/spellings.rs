@@ -132,7 +132,11 @@ mod tests {
             assert!(has(value, spelling), "{spelling}");
         }
         assert!(has("a?b>c~~~", "YT9iPmN-fn4="));
-        assert_eq!(spellings("abcdefgh").len(), 6, "as it is, at three places in base64, by itself, by itself with padding");
+        assert_eq!(
+            spellings("abcdefgh").len(),
+            6,
+            "as it is, at three places in base64, by itself, by itself with padding"
+        );
     }
 
     proptest! {

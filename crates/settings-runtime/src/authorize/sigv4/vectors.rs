@@ -50,7 +50,12 @@ impl Case {
         let text = self.file("request.txt").unwrap();
         let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
         let mut lines = head.lines();
-        let (method, rest) = lines.next().unwrap().split_once(' ').unwrap();
+        // smithy-rs has escaped the space in one request.txt (get-space-normalized), so that its HTTP library takes it,
+        // and left the expected answers. The signed request still has the line they belong to.
+        let signed = self.file("header-signed-request.txt");
+        let line = lines.next().unwrap();
+        let line = signed.as_deref().and_then(|signed| signed.lines().next()).unwrap_or(line);
+        let (method, rest) = line.split_once(' ').unwrap();
         let (target, version) = rest.rsplit_once(' ').unwrap();
         assert_eq!(version, "HTTP/1.1");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));

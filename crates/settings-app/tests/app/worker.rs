@@ -1,0 +1,86 @@
+use crate::support::{Stage, email, stage};
+use async_trait::async_trait;
+use mockall::mock;
+use settings_domain::ports::{
+    mail::{Letter, Mail, MailError, Mailer},
+    outbox::Outbox as _,
+};
+use time::Duration;
+
+mock! {
+    Post {}
+    #[async_trait]
+    impl Mailer for Post {
+        async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
+async fn queued(stage: &Stage) {
+    stage.app.send_sign_in_link(email("ada@example.org")).await.unwrap();
+    assert_eq!(stage.store.depth().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_queued_mail_is_sent_once_and_holds_the_link() {
+    let stage = stage();
+    queued(&stage).await;
+    let mut post = MockPost::new();
+    post.expect_send().times(1).returning(|mail| {
+        assert_eq!(mail.to.as_str(), "ada@example.org");
+        assert!(matches!(mail.letter, Letter::SignIn { .. }));
+        Ok(())
+    });
+    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 1);
+    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 0, "nothing is left");
+    assert_eq!(stage.store.depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_tried_again_after_five_seconds_and_not_before() {
+    let stage = stage();
+    queued(&stage).await;
+    let mut away = MockPost::new();
+    away.expect_send().times(1).returning(|_| Err(MailError::Unavailable("away".into())));
+    stage.app.deliver(&away, never).await.unwrap();
+    stage.store.advance(Duration::seconds(4));
+    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 0, "too early");
+    stage.store.advance(Duration::seconds(2));
+    let mut back = MockPost::new();
+    back.expect_send().times(1).returning(|_| Ok(()));
+    assert_eq!(stage.app.deliver(&back, never).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_not_tried_again() {
+    let stage = stage();
+    queued(&stage).await;
+    let mut refusing = MockPost::new();
+    refusing.expect_send().times(1).returning(|_| Err(MailError::Refused("550".into())));
+    stage.app.deliver(&refusing, never).await.unwrap();
+    stage.store.advance(Duration::days(30));
+    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_is_not_sent_at_all() {
+    let stage = stage();
+    queued(&stage).await;
+    stage.store.advance(Duration::minutes(16));
+    // A mock without expectations panics when something is sent.
+    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 1);
+    assert_eq!(stage.store.depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
+    let stage = stage();
+    queued(&stage).await;
+    stage.app.deliver(&MockPost::new(), || true).await.unwrap();
+    let mut post = MockPost::new();
+    post.expect_send().times(1).returning(|_| Ok(()));
+    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 1, "at once, not after the lease");
+}

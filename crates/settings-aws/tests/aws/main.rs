@@ -1,0 +1,68 @@
+//! The KMS keyring against moto (a KMS of somebody else's making), and against scripted answers for what moto can't do:
+//! in moto a disabled key and one that is pending deletion still work, nothing throttles and nothing fails.
+mod environment;
+mod failures;
+mod limits;
+mod moto;
+mod opening;
+mod proxy;
+mod responder;
+mod silence;
+mod tls;
+
+use secrecy::SecretString;
+use settings_aws::{AwsCredentials, AwsOptions, KmsError, KmsFailure, KmsKeyring};
+use settings_domain::ports::keyring::KeyringError;
+use std::error::Error;
+
+type Anyhow = Box<dyn Error + Send + Sync>;
+type TestResult = Result<(), Anyhow>;
+
+/// A context such as the service uses.
+const CONTEXT: &[(&str, &str)] = &[("purpose", "workspace"), ("workspace", "0192f0c1-2d3e-7a4b-8c5d-000000000001")];
+/// Shows in everything that holds it.
+const SECRET: &str = "hunter2hunter2hunter2hunter2hunter2hunter";
+
+fn options(endpoint: &str) -> AwsOptions {
+    AwsOptions {
+        region: Some("eu-central-1".to_owned()),
+        endpoint: Some(endpoint.to_owned()),
+        credentials: Some(AwsCredentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: SecretString::from(SECRET),
+            session_token: None,
+        }),
+        allow_plain_http: false,
+    }
+}
+
+async fn keyring(endpoint: &str, key: &str) -> Result<KmsKeyring, Anyhow> {
+    Ok(KmsKeyring::connect(key, options(endpoint)).await?)
+}
+
+/// What is said about a failure, with all its causes; an error if there was none, or another one.
+fn sentence<T>(result: Result<T, KeyringError>, expected: fn(&KmsFailure) -> bool) -> Result<String, Anyhow> {
+    let error = match result {
+        Ok(_) => return Err("it worked".into()),
+        Err(KeyringError::Foreign) => return Err("foreign".into()),
+        Err(KeyringError::Unavailable(error)) => error,
+    };
+    let failure = error.downcast_ref::<KmsError>().ok_or("another error")?;
+    if !expected(failure.failure()) {
+        return Err(format!("{error:?}").into());
+    }
+    let mut text = format!("{error} {error:?}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause} {cause:?}");
+        next = cause.source();
+    }
+    for secret in [SECRET, "hunter2"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    Ok(text)
+}
+
+fn foreign<T>(result: Result<T, KeyringError>) -> bool {
+    matches!(result, Err(KeyringError::Foreign))
+}

@@ -1,0 +1,165 @@
+//! What opens a wrapped key, and what does not: against moto.
+use crate::{CONTEXT, TestResult, foreign, keyring, moto::Moto, options, sentence};
+use secrecy::{ExposeSecret as _, SecretString};
+use settings_aws::{AwsCredentials, KmsFailure, KmsKeyring};
+use settings_domain::ports::keyring::{Keyring as _, KeyringError};
+
+#[tokio::test]
+async fn a_data_key_comes_back_under_its_context_however_key_and_context_are_written() -> TestResult {
+    let moto = Moto::start()?;
+    let (id, arn) = moto.key().await?;
+    moto.alias("alias/settings", &id).await?;
+    let made = keyring(&moto.url(), &id).await?.generate_data_key(CONTEXT).await?;
+    let other = keyring(&moto.url(), &id).await?.generate_data_key(CONTEXT).await?;
+    assert_eq!(made.key.expose_secret().len(), 32);
+    assert_ne!(made.key.expose_secret(), other.key.expose_secret());
+    assert_eq!(made.wrapped.first(), Some(&2));
+    let reversed: Vec<_> = CONTEXT.iter().rev().copied().collect();
+    let alias_arn = arn.replace(&format!("key/{id}"), "alias/settings");
+    for name in [&id, &arn, "alias/settings", &alias_arn] {
+        let keyring = keyring(&moto.url(), name).await?;
+        for context in [CONTEXT, &reversed] {
+            let key = keyring.decrypt(&made.wrapped, context).await?;
+            assert_eq!(key.expose_secret(), made.key.expose_secret(), "{name}");
+        }
+        assert!(format!("{keyring:?}").contains(name));
+    }
+    let bare = keyring(&moto.url(), &id).await?.generate_data_key(&[]).await?;
+    assert!(keyring(&moto.url(), &id).await?.decrypt(&bare.wrapped, &[]).await.is_ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrapped_key_opens_under_no_other_context() -> TestResult {
+    let moto = Moto::start()?;
+    let (id, _) = moto.key().await?;
+    let keyring = keyring(&moto.url(), &id).await?;
+    let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
+    let [purpose, workspace] = CONTEXT else { return Err("two entries".into()) };
+    for context in [
+        &[][..],
+        &[*purpose],
+        &[*workspace],
+        &[*purpose, *workspace, ("more", "")],
+        &[*purpose, ("workspace", "0192f0c1-2d3e-7a4b-8c5d-000000000002")],
+        &[*purpose, ("workspace", "0192F0C1-2D3E-7A4B-8C5D-000000000001")],
+        &[*purpose, ("Workspace", workspace.1)],
+        &[("purpose", workspace.1), ("workspace", purpose.1)],
+    ] {
+        assert!(foreign(keyring.decrypt(&wrapped, context).await), "{context:?}");
+    }
+    assert!(keyring.decrypt(&wrapped, CONTEXT).await.is_ok());
+    // What an entry that is there twice means nobody knows: it must not be less than what was asked for.
+    let twice = &[*purpose, *workspace, *workspace];
+    for result in [keyring.generate_data_key(twice).await.map(drop), keyring.decrypt(&wrapped, twice).await.map(drop)] {
+        sentence(result, |f| matches!(f, KmsFailure::Context))?;
+    }
+    Ok(())
+}
+
+/// moto writes the key's id at the start of its ciphertext. Damaged there, it says `AccessDenied` where AWS says
+/// `InvalidCiphertext`: these bytes may give either, all others must be foreign.
+#[tokio::test]
+async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
+    let moto = Moto::start()?;
+    let (id, _) = moto.key().await?;
+    let keyring = keyring(&moto.url(), &id).await?;
+    let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
+    let starts_with_id = 1..=id.len();
+    assert!(wrapped.len() > 1 + id.len() + 32);
+    for position in 0..wrapped.len() {
+        let mut bad = wrapped.clone();
+        bad[position] ^= 1 << (position % 8);
+        match keyring.decrypt(&bad, CONTEXT).await {
+            Err(KeyringError::Foreign) => {}
+            other if starts_with_id.contains(&position) => {
+                sentence(other, |f| matches!(f, KmsFailure::AccessDenied))?;
+            }
+            other => return Err(format!("{position}: {other:?}").into()),
+        }
+    }
+    for length in (0..=id.len()).step_by(9).chain(id.len() + 1..wrapped.len()) {
+        assert!(foreign(keyring.decrypt(&wrapped[..length], CONTEXT).await), "{length} bytes");
+    }
+    for more in [1, 16, 6144, 100_000] {
+        assert!(foreign(keyring.decrypt(&[wrapped.clone(), vec![0; more]].concat(), CONTEXT).await), "{more} more");
+    }
+    // As the local keyring wraps, and formats that don't exist.
+    for version in [0, 1, 3, 255] {
+        let bad = [&[version], &wrapped[1..]].concat();
+        assert!(foreign(keyring.decrypt(&bad, CONTEXT).await), "version {version}");
+    }
+    assert!(keyring.decrypt(&wrapped, CONTEXT).await.is_ok());
+    Ok(())
+}
+
+/// AWS answers `IncorrectKey`, which is foreign: `failures::what_kms_says_is_put_into_words_by_a_scripted_kms`. moto, asked
+/// to decrypt with another key than the ciphertext's, answers `AccessDenied`.
+#[tokio::test]
+async fn a_key_wrapped_under_another_kms_key_does_not_open_and_moto_says_access_denied() -> TestResult {
+    let moto = Moto::start()?;
+    let ((one, _), (other, _)) = (moto.key().await?, moto.key().await?);
+    let wrapped = keyring(&moto.url(), &one).await?.generate_data_key(CONTEXT).await?.wrapped;
+    let result = keyring(&moto.url(), &other).await?.decrypt(&wrapped, CONTEXT).await;
+    let said = sentence(result, |f| matches!(f, KmsFailure::AccessDenied))?;
+    assert!(said.contains("kms:Decrypt") && said.contains(&other), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_named_and_the_sentence_says_not_found() -> TestResult {
+    let moto = Moto::start()?;
+    let unknown = "11111111-2222-3333-4444-555555555555";
+    for name in [
+        unknown,
+        "alias/nowhere",
+        &format!("arn:aws:kms:eu-central-1:123456789012:key/{unknown}"),
+        // A region where there is no key at all.
+        &format!("arn:aws:kms:ap-south-1:123456789012:key/{unknown}"),
+    ] {
+        let result = keyring(&moto.url(), name).await?.generate_data_key(CONTEXT).await;
+        let said = sentence(result, |f| matches!(f, KmsFailure::NotFound))?;
+        assert!(said.contains("NotFound") && said.contains(name), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_signature_and_the_policy_are_checked_for_real() -> TestResult {
+    let moto = Moto::start()?;
+    let (id, _) = moto.key().await?;
+    let (user, secret) = moto.user("service", "kms%3A%2A").await?;
+    let (reader, readers_secret) = moto.user("reader", "kms%3ADecrypt").await?;
+    moto.check_signatures().await?;
+    let connect = async |user: &str, secret: &str| {
+        let credentials = AwsCredentials {
+            access_key_id: user.to_owned(),
+            secret_access_key: SecretString::from(secret),
+            session_token: None,
+        };
+        let mut options = options(&moto.url());
+        options.credentials = Some(credentials);
+        KmsKeyring::connect(&id, options).await
+    };
+    let service = connect(&user, &secret).await?;
+    let made = service.generate_data_key(CONTEXT).await?;
+    let opened = connect(&reader, &readers_secret).await?.decrypt(&made.wrapped, CONTEXT).await?;
+    assert_eq!(opened.expose_secret(), made.key.expose_secret());
+
+    // moto writes these errors in XML also for KMS, so that only the status can be read: AWS's own codes are in `failures`.
+    let refused: fn(&KmsFailure) -> bool = |f| matches!(f, KmsFailure::Refused { status: 403, .. });
+    for (user, secret) in [(&user, &readers_secret), (&"AKIAIOSFODNN7UNKNOWN".to_owned(), &secret)] {
+        let keyring = connect(user, secret).await?;
+        for result in [
+            keyring.generate_data_key(CONTEXT).await.map(drop),
+            keyring.decrypt(&made.wrapped, CONTEXT).await.map(drop),
+        ] {
+            let said = sentence(result, refused)?;
+            assert!(!said.contains(secret.as_str()), "{said}");
+        }
+    }
+    // Known and not allowed.
+    let only_reads = connect(&reader, &readers_secret).await?.generate_data_key(CONTEXT).await;
+    sentence(only_reads, refused)?;
+    Ok(())
+}
