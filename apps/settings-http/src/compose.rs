@@ -2,12 +2,13 @@
 use crate::{
     config::{Config, Kms, Mail},
     database::Database,
-    failure::Failure,
+    failure::{Failure, causes},
 };
 use settings_app::{App, Ports, Rules};
+use settings_aws::{AwsOptions, KmsKeyring};
 use settings_crypto::{AuditKeys, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
-    ports::{Clock, identity::TokenVerifier, mail::Mailer},
+    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer},
     text::EmailKey,
 };
 use settings_notify::{LocalMailbox, SmtpMailer};
@@ -23,13 +24,8 @@ pub(crate) struct Service {
 
 /// Opens everything that the use cases need. `public_url` has no trailing slash.
 pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
-    let Kms::Local = config.kms;
-    // A database that has a root key already was made with some keyring: a fresh one would not be it.
-    let known = database.root_keys().root_key().await.map_err(|e| Failure::service(e.to_string()))?.is_some();
-    let keyring =
-        if known { LocalKeyring::open(&config.keyring) } else { LocalKeyring::open_or_create(&config.keyring) };
-    let keyring = keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
-    let root = load_root(&keyring, database.root_keys()).await.map_err(|e| Failure::service(e.to_string()))?;
+    let keyring = keyring(config, database).await?;
+    let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
     let now = {
@@ -55,6 +51,23 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     Ok(Service { app: Arc::new(App::new(ports, rules)), mailer, mailbox })
+}
+
+async fn keyring(config: &Config, database: &Database) -> Result<Box<dyn Keyring>, Failure> {
+    match &config.kms {
+        Kms::Local => {
+            // A database that has a root key already was made with some keyring: a fresh one would not be it.
+            let known = database.root_keys().root_key().await.map_err(|e| Failure::service(causes(&e)))?.is_some();
+            let path = &config.keyring;
+            let keyring = if known { LocalKeyring::open(path) } else { LocalKeyring::open_or_create(path) };
+            let keyring = keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
+            Ok(Box::new(keyring))
+        }
+        Kms::Aws(key) => {
+            let keyring = KmsKeyring::connect(key, &AwsOptions::default()).await;
+            Ok(Box::new(keyring.map_err(|e| Failure::configuration(format!("SETTINGS_KMS: {e}")))?))
+        }
+    }
 }
 
 fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {

@@ -105,7 +105,7 @@ pub(crate) struct Config {
     /// Expected `aud` of bearer tokens.
     #[arg(long, env = "AUTH0_AUDIENCE", default_value = "settings", global = true)]
     pub(crate) audience: String,
-    /// Where the key-encryption key lives: `local`.
+    /// Where the key-encryption key lives: `local`, or `aws:<key id, ARN or alias>` with AWS's own environment variables.
     #[arg(long, env = "SETTINGS_KMS", default_value = "local", value_parser = kms, global = true)]
     pub(crate) kms: Kms,
     /// The local keyring file, mode 0600; made at first start.
@@ -219,16 +219,19 @@ fn public_url(text: &str) -> Result<Url, String> {
 }
 
 /// Where the key-encryption key lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kms {
+    /// In the keyring file.
     Local,
+    /// In AWS KMS: a key id, an ARN or an alias.
+    Aws(String),
 }
 
 fn kms(text: &str) -> Result<Kms, String> {
-    if text == "local" {
-        Ok(Kms::Local)
-    } else {
-        Err("must be local: no other key service is supported by this version".to_owned())
+    match text.split_once(':') {
+        None if text == "local" => Ok(Kms::Local),
+        Some(("aws", key)) if !key.is_empty() => Ok(Kms::Aws(key.to_owned())),
+        _ => Err("must be local or aws:<key id, ARN or alias>".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `doctor`: what is configured, what answers, what is missing.
 use crate::{
     compose,
-    config::{Config, Mail},
+    config::{Config, Kms, Mail},
     database::Database,
     failure::Failure,
 };
@@ -69,7 +69,10 @@ async fn migrations(database: &Database) -> Finding {
 /// The whole service is put together as `serve` would do it: this opens the keyring and unwraps the root key.
 async fn keyring(config: &Config, database: &Database) -> Finding {
     match compose::service(config, database, String::new()).await {
-        Ok(_) => Ok(format!("{} opens this database's keys", config.keyring.display())),
+        Ok(_) => Ok(match &config.kms {
+            Kms::Local => format!("{} opens this database's keys", config.keyring.display()),
+            Kms::Aws(key) => format!("AWS KMS opens this database's keys with {key}"),
+        }),
         Err(e) => Err(e.to_string()),
     }
 }

@@ -81,9 +81,9 @@ impl KmsKeyring {
     /// A keyring for a key, named by its ARN (best: it has a region), id or alias.
     ///
     /// Reads AWS's environment, see [`AwsOptions`], but calls no KMS yet: whether the key can be used shows when it is.
-    pub async fn connect(key: &str, options: AwsOptions) -> Result<Self, KmsConfigError> {
+    pub async fn connect(key: &str, options: &AwsOptions) -> Result<Self, KmsConfigError> {
         let key = KeyName::parse(key).ok_or(KmsConfigError::Key)?;
-        let shared = Box::pin(environment::load(&options, key.region())).await;
+        let shared = Box::pin(environment::load(options, key.region())).await;
         if !shared.region().is_some_and(|region| is_region(region.as_ref())) {
             return Err(KmsConfigError::Region);
         }

@@ -234,24 +234,29 @@ impl Environment {
             affected,
         ))?;
 
-        // Drops first: a name that one entry gives up may be taken by another.
+        // Drops first, then changes, then what is new: a name that one entry gives up may be taken by another.
         let mut change = Change::nothing(&rights.update, Vec::new());
         for e in dropped {
             let permit = rights.delete.as_ref().ok_or(EnvironmentError::MayNotDelete)?;
             change = change.and(drop_one(permit, e), |list, ()| list);
         }
-        for (w, there) in wanted.into_iter().zip(known) {
+        let mut entries: Vec<_> = wanted.into_iter().zip(known).enumerate().collect();
+        entries.sort_by_key(|(_, (_, there))| there.is_none());
+        for (place, (w, there)) in entries {
             let one = match (there, rights.create.as_ref()) {
                 (Some(there), _) => alter(&rights.update, there, w.name, w.tier),
                 (None, Some(permit)) => add(permit, w),
                 (None, None) => return Err(EnvironmentError::MayNotCreate.into()),
             };
-            change = change.and(one, |mut list: Vec<Self>, e| {
-                list.push(e);
+            change = change.and(one, |mut list: Vec<(usize, Self)>, e| {
+                list.push((place, e));
                 list
             });
         }
-        Ok(change)
+        Ok(change.map(|mut list| {
+            list.sort_by_key(|(place, _)| *place);
+            list.into_iter().map(|(_, e)| e).collect()
+        }))
     }
 }
 

@@ -16,11 +16,11 @@
 //!
 //! | the script says | what happens |
 //! |---|---|
-//! | `const KEY = …`, `let KEY`, `class KEY`, an import, a parameter, any local scope | it has its own `KEY`: no syntax error |
+//! | `const KEY = …`, `let KEY`, `class KEY`; anything in a function, a block or a module | it has its own `KEY`: no syntax error |
 //! | `const KEY = KEY` | `ReferenceError`, as always in JavaScript; say `globalThis.KEY` or `__variablesByName__.KEY` |
-//! | `KEY = …` or a global `var KEY = …`, strict or module code | `TypeError` |
+//! | `KEY = …`, or `var KEY = …` at the top level of a script, in strict code | `TypeError` |
 //! | the same in sloppy code | nothing: `KEY` keeps its value |
-//! | a global `function KEY() {}` | the function takes its place; under node's `vm` it does not |
+//! | `function KEY() {}` at the top level of a script | the function takes its place; under node's `vm` it does not |
 //! | `delete globalThis.KEY` | it is gone, the array and the map still have it |
 //!
 //! Not writable, so that an assignment by mistake (`if (KEY = x)`) does not change what later code of the same context

@@ -26,6 +26,17 @@ pub enum Credential {
     },
 }
 
+impl Credential {
+    /// What must not show in any output: for a [`Redactor`](crate::redact::Redactor).
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let (first, second) = match self {
+            Self::Token(token) => (token, None),
+            Self::ClientKey { client_key, secret_key } => (client_key, Some(secret_key)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
 /// A model, with the credential that belongs to its URL.
 ///
 /// Both halves of a pair come from one row version; the URL does, too. Whoever changes one of them makes a new `Model`.

@@ -14,7 +14,7 @@
 //!   [`Prelude`](crate::Prelude) spells it;
 //! - percent-encoded: as a component, strictly, as a form, as a whole URL, each with upper and lower case digits;
 //! - in base64, both alphabets: by itself, and at any place within a longer text that is encoded, such as the
-//!   `user:password` of a `Basic` header. Not in base64 that is broken into lines.
+//!   `user:password` of a `Basic` header, also form-encoded before. Not in base64 that is broken into lines.
 //!
 //! # Why nothing survives
 //!
@@ -27,14 +27,16 @@ mod stream;
 use automaton::Automaton;
 use secrecy::{ExposeSecret as _, SecretString};
 use spellings::spellings;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 pub use stream::Stream;
+use zeroize::Zeroizing;
 
 /// Values with fewer characters than this are not looked for.
 pub const SHORTEST: usize = 4;
 
-/// How many bytes all spellings of all values may have together. Looking for them takes 21 times as much memory.
-pub const MOST_BYTES: usize = 8 << 20;
+/// How many bytes all spellings of all values may have together. A value has up to 36. Looking for them takes
+/// nine times as much memory.
+pub const MOST_BYTES: usize = 16 << 20;
 
 /// There is no redactor for these values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,28 +64,30 @@ impl Redactor {
     /// # Errors
     /// [`RedactError::TooLarge`].
     pub fn new<'a>(values: impl IntoIterator<Item = &'a SecretString>) -> Result<Self, RedactError> {
+        Self::limited(values, MOST_BYTES)
+    }
+
+    fn limited<'a>(values: impl IntoIterator<Item = &'a SecretString>, most: usize) -> Result<Self, RedactError> {
         let mut all = Vec::new();
-        let mut bytes = 0;
+        let mut room = most;
         for value in values {
             let value = value.expose_secret();
-            for value in [value, value.trim()] {
-                // Most values have few spellings, but each may be there many times over before they are compared.
+            let trimmed = Some(value.trim()).filter(|trimmed| *trimmed != value);
+            for value in [Some(value), trimmed].into_iter().flatten() {
                 if value.chars().nth(SHORTEST - 1).is_none() {
                     continue;
                 }
-                if value.len() > MOST_BYTES {
+                // Before the spellings are made, because there are a dozen.
+                if value.len() > room {
                     return Err(RedactError::TooLarge);
                 }
                 for spelling in spellings(value) {
-                    bytes += spelling.len();
-                    if bytes > MOST_BYTES {
-                        return Err(RedactError::TooLarge);
-                    }
+                    room = room.checked_sub(spelling.len()).ok_or(RedactError::TooLarge)?;
                     all.push(spelling);
                 }
             }
         }
-        let mask = mask(|c| all.iter().any(|spelling| spelling.contains(c)));
+        let mask = mask(&all);
         let patterns: Vec<&[u8]> = all.iter().map(|spelling| spelling.as_bytes()).collect();
         Ok(Self { automaton: Automaton::new(&patterns), mask })
     }
@@ -113,10 +117,15 @@ impl Redactor {
 }
 
 /// Three times the first character that is in no spelling.
-fn mask(taken: impl Fn(char) -> bool) -> String {
-    let mut candidates = ['*', '•', '█'].into_iter().chain('\u{2500}'..=char::MAX);
-    // Spellings would need a million characters of their own to take them all.
-    let free = candidates.find(|c| !taken(*c)).unwrap_or('*');
+fn mask(spellings: &[Zeroizing<String>]) -> String {
+    if !spellings.iter().any(|spelling| spelling.contains('*')) {
+        return "***".to_owned();
+    }
+    let taken: BTreeSet<char> =
+        spellings.iter().flat_map(|spelling| spelling.chars()).filter(|c| !c.is_ascii()).collect();
+    let mut candidates = ['•', '█'].into_iter().chain('\u{2500}'..=char::MAX);
+    // There is one: values that take all million of them have more than MOST_BYTES in all spellings.
+    let free = candidates.find(|c| !taken.contains(c)).unwrap_or('*');
     free.to_string().repeat(3)
 }
 

@@ -221,25 +221,30 @@ async fn a_key_outlives_its_maker_within_its_scopes(store: Store) {
 async fn a_key_whose_row_was_changed_is_refused(store: Store) {
     let site = Site::own(store, &[]).await;
     let tenant = site.tenant().await;
-    let changes = [
-        "UPDATE api_keys SET scopes = 'workspace:read workspace:write' WHERE workspace_id = {ws}",
-        "UPDATE api_keys SET scopes = 'everything:all' WHERE workspace_id = {ws}",
-        "UPDATE api_keys SET expires_at = 4102444800000000 WHERE workspace_id = {ws}",
-    ];
-    for change in changes {
+    let changed = async |column: &str| {
         let key = tenant.key(&["workspace:read"]).await;
         key.get("/workspace").await.ok();
-        site.home.sql(&tenant.id, &[change, "UPDATE workspaces SET epoch = epoch + 1 WHERE id = {ws}"]).await;
-        let refused = key.get("/workspace").await;
-        assert!([401, 403, 500].contains(&refused.status), "{change}: {}", refused.status);
-        assert_eq!(refused.status, 401, "{change}: {}", refused.text());
-        site.home
-            .sql(&tenant.id, &["UPDATE api_keys SET scopes = 'runs:read', revoked_at = 1 WHERE workspace_id = {ws}"])
-            .await;
+        let change = format!("UPDATE api_keys SET {column} WHERE workspace_id = {{ws}} AND revoked_at IS NULL");
+        // Whoever can write rows can also say that they have changed.
+        site.home.sql(&tenant.id, &[&change, "UPDATE workspaces SET epoch = epoch + 1 WHERE id = {ws}"]).await;
+        let answers = (key.get("/workspace").await, key.put("/workspace", json!({"name": "Widened"})).await);
+        let end = "UPDATE api_keys SET scopes = 'runs:read', revoked_at = 1 WHERE workspace_id = {ws}";
+        site.home.sql(&tenant.id, &[end]).await;
+        answers
+    };
+    for change in ["scopes = 'workspace:read workspace:write'", "expires_at = 4102444800000000", "digest = seal"] {
+        let (read, write) = changed(change).await;
+        read.problem(401, "unauthenticated");
+        write.problem(401, "unauthenticated");
     }
-    // Without the seal it would have been wider: the alarm says so.
-    let alarm = site.server.log.all().iter().any(|l| l.contains("behind the service's back"));
-    assert!(alarm, "nobody was told");
+    let alarms = site.server.log.all().iter().filter(|l| l.contains("behind the service's back")).count();
+    assert!(alarms >= 2, "nobody was told");
+    // A scope that no program wrote grants nothing, not even what stands beside it.
+    let (read, write) = changed("scopes = 'workspace:read everything:all'").await;
+    for answer in [read, write] {
+        assert!([401, 403, 503].contains(&answer.status), "{}: {}", answer.what, answer.text());
+    }
+    assert_eq!(tenant.workspace().await["name"], "Tenant of a test");
 }
 
 async fn a_workspace_has_at_most_500_active_keys(store: Store) {
@@ -251,9 +256,9 @@ async fn a_workspace_has_at_most_500_active_keys(store: Store) {
                 post(&tenant, json!({"name": format!("k{batch}-{n}"), "scopes": ["runs:read"]})).into_future()
             }))
             .await;
-        made.iter().for_each(|a| {
-            a.created();
-        });
+        for answer in &made {
+            answer.created();
+        }
     }
     assert_unchanged(&tenant, async {
         post(&tenant, json!({"name": "one more", "scopes": ["runs:read"]})).await.problem(409, "quota-reached");

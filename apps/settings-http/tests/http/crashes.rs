@@ -22,16 +22,12 @@ struct Order {
 async fn write(tenant: Tenant, site: Site, orders: Vec<Order>) -> (Vec<Order>, Vec<Order>) {
     let (mut made, mut unknown) = (Vec::new(), Vec::new());
     for order in orders {
-        match make(&tenant, &site, &order).attempt().await {
-            Ok(answer) => {
-                answer.created();
-                made.push(order);
-            }
-            Err(_) => {
-                unknown.push(order);
-                break;
-            }
-        }
+        let Ok(answer) = make(&tenant, &site, &order).attempt().await else {
+            unknown.push(order);
+            break;
+        };
+        answer.created();
+        made.push(order);
     }
     (made, unknown)
 }

@@ -3,7 +3,11 @@ use crate::support::{Answer, Site, Store, json, shape, tenant::Person};
 
 /// No issuer, a new SQLite file: what `cargo run` starts.
 async fn demo() -> (Site, String) {
-    let env = [("AUTH0_ISSUER_BASE_URL", None), ("AUTH0_AUDIENCE", None), ("SETTINGS_PLATFORM_ADMINS", None)];
+    demo_of(None).await
+}
+
+async fn demo_of(platform: Option<&str>) -> (Site, String) {
+    let env = [("AUTH0_ISSUER_BASE_URL", None), ("AUTH0_AUDIENCE", None), ("SETTINGS_PLATFORM_ADMINS", platform)];
     let site = Site::own(Store::Sqlite, &env).await;
     let line = tokio::task::block_in_place(|| site.server.second_line()).expect("a second line on stdout");
     let link = line.split_whitespace().find(|w| w.starts_with("http://")).expect(&line).to_owned();
@@ -36,9 +40,9 @@ async fn the_printed_link_signs_in_once() {
     redeem(&site, &token).await.problem(404, "not-found");
     redeem(&site, "sgn_unknown").await.problem(404, "not-found");
     redeem(&site, "%ff").await.has(404);
-    // Nobody is the platform here unless the operator says so.
+    // Where the operator names nobody, the admin of the demo is the platform's owner too.
     let body = json!({"name": "N", "slug": "second", "adminEmail": "n@example.org"});
-    admin.post("/api/organizations", body).await.problem(403, "forbidden");
+    admin.post("/api/organizations", body).await.created();
     // The token is one of ours: it is no key, and not a JWT either.
     site.key(session["token"].as_str().unwrap()).get("/workspace").await.problem(401, "unauthenticated");
     let lines = site.server.log.all().join("\n");
@@ -105,4 +109,14 @@ async fn a_sign_in_link_tells_nobody_who_is_known() {
     stranger.get("/w/acme/workspace").await.problem(404, "not-found");
     stranger.get("/workspace").await.problem(400, "workspace-required");
     assert_eq!(stranger.get("/api/organizations").await.ok()["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_who_is_named_is_the_only_platform_owner() {
+    let (site, token) = demo_of(Some("boss@platform.example")).await;
+    let session = redeem(&site, &token).await.has(200).json();
+    let admin = site.bearer(session["token"].as_str().unwrap());
+    admin.get("/workspace").await.ok();
+    let body = json!({"name": "N", "slug": "second", "adminEmail": "n@example.org"});
+    admin.post("/api/organizations", body).await.problem(403, "forbidden");
 }

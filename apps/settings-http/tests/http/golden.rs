@@ -213,7 +213,7 @@ async fn a_wrong_cell_of_the_table_is_found(store: Store) {
     let cast = cast(&site).await;
     let mut rows = table();
     rows.retain(|name, _| name.ends_with(" /api/roles") || name.ends_with("/audit/verify"));
-    rows.get_mut("GET /audit/verify").unwrap().cells[4] = "ok".to_owned();
+    "ok".clone_into(&mut rows.get_mut("GET /audit/verify").unwrap().cells[4]);
     rows.get_mut("GET /api/roles").unwrap().scopes.clear();
     let (wrong, _) = differences(&site, &cast, &rows).await;
     let has = |text: &str| wrong.iter().filter(|w| w.contains(text)).count();

@@ -15,6 +15,7 @@ on_both_stores!(
     twenty_equal_calls_at_once_have_one_effect,
     an_acceptance_can_be_repeated,
     whoever_may_no_longer_call_gets_no_replay,
+    after_a_day_a_key_is_free_again,
 );
 
 fn environment(tenant: &Tenant, name: &str) -> (String, serde_json::Value) {
@@ -240,4 +241,25 @@ async fn whoever_may_no_longer_call_gets_no_replay(store: Store) {
     post().await.problem(403, "forbidden");
     tenant.admin.delete(&path).await.ok();
     post().await.problem(404, "not-found");
+}
+
+async fn after_a_day_a_key_is_free_again(store: Store) {
+    let site = Site::shared(store).await;
+    let tenant = site.tenant().await;
+    let invite = || {
+        let body = json!({"email": format!("day.{}@example.org", unique()), "role": "viewer"});
+        tenant.admin.post(tenant.path("/workspace/members"), body).once("daily")
+    };
+    invite().await.created();
+    let age = async |seconds: i64| {
+        let text = format!("UPDATE idempotency SET created_at = created_at - {seconds}000000 WHERE scope_id = {{ws}}");
+        site.home.sql(&tenant.id, &[&text]).await;
+    };
+    age(24 * 3600 - 60).await;
+    invite().await.problem(422, "idempotency-key-reused");
+    age(61).await;
+    let again = invite().await;
+    assert_eq!(again.header("idempotent-replayed"), None);
+    again.created();
+    invite().await.problem(422, "idempotency-key-reused");
 }

@@ -101,19 +101,6 @@ async fn invited_and_joined(tenant: &Tenant, person: &Person) -> String {
     })
     .await;
     let mail = &mails[0];
-    shape::is(
-        mail,
-        &[
-            ("id", "uuid"),
-            ("to", "text"),
-            ("subject", "text"),
-            ("text", "text"),
-            ("html", "text"),
-            ("link", "text"),
-            ("sentAt", "instant"),
-        ],
-    );
-    assert!(mail["text"].as_str().unwrap().contains(mail["link"].as_str().unwrap()));
     let token = mail["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let sent = eventually("the mail's status", async || {
         let waiting = tenant.admin.get(tenant.path("/workspace/invitations")).await.ok();

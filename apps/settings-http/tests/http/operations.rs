@@ -15,6 +15,8 @@ on_both_stores!(
     a_stop_lets_running_requests_finish,
     restarts_keep_everything,
     a_wrong_configuration_is_a_clear_error,
+    a_mistyped_password_is_not_printed,
+    the_mailbox_shows_each_mail_with_its_link,
 );
 
 async fn health_readiness_and_metrics_are_there_for_anybody(store: Store) {
@@ -219,16 +221,6 @@ async fn a_wrong_configuration_is_a_clear_error(store: Store) {
     let (code, err) = run(&["doctor"], "DATABASE_URL", &format!("postgres://u:{secret}@127.0.0.1:1/none"));
     assert_eq!(code, Some(1), "{err}");
     assert!(!err.contains(&secret), "a password is shown: {err}");
-    // A mistyped scheme is no reason to print the password either.
-    for (name, value) in [
-        ("DATABASE_URL", format!("postgress://u:{secret}@localhost/x")),
-        ("SETTINGS_MAIL", format!("smpt://u:{secret}@localhost")),
-        ("SETTINGS_PUBLIC_URL", format!("https://u:{secret}@localhost")),
-    ] {
-        let (code, err) = run(&["serve"], name, &value);
-        assert_eq!(code, Some(2), "{name}: {err}");
-        assert!(!err.contains(&secret), "a password is shown: {err}");
-    }
     // A demo with a printed way in never opens a public address by accident.
     let output = home.run(
         &["serve"],
@@ -252,4 +244,45 @@ async fn a_wrong_configuration_is_a_clear_error(store: Store) {
         assert!(help.contains(name), "{name} is not in the help");
     }
     assert_eq!(json!(output.status.code()), json!(0));
+}
+
+async fn a_mistyped_password_is_not_printed(store: Store) {
+    let home = Home::new(store).await;
+    let secret = format!("s3cr3t{}", unique());
+    for (name, value) in [
+        ("DATABASE_URL", format!("postgress://u:{secret}@localhost/x")),
+        ("SETTINGS_MAIL", format!("smpt://u:{secret}@localhost")),
+        ("SETTINGS_PUBLIC_URL", format!("https://u:{secret}@localhost")),
+    ] {
+        let output = home.run(&["serve"], &[(name, Some(&value))]);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(!said.contains(&secret), "a password is shown: {said}");
+    }
+}
+
+async fn the_mailbox_shows_each_mail_with_its_link(store: Store) {
+    let site = Site::shared(store).await;
+    let tenant = site.tenant().await;
+    let email = format!("mail.{}@example.org", unique());
+    tenant.invite(&email, "viewer").await;
+    site.invitation_to(&email).await;
+    for mail in site.mails_to(&email).await {
+        let text = "text";
+        let fields = [
+            ("id", "uuid"),
+            ("to", text),
+            ("subject", text),
+            ("text", text),
+            ("html", text),
+            ("link", text),
+            ("sentAt", "instant"),
+        ];
+        crate::support::shape::is(&mail, &fields);
+        assert!(mail["text"].as_str().unwrap().contains(mail["link"].as_str().unwrap()), "{mail}");
+        assert!(mail["html"].as_str().unwrap().contains(mail["link"].as_str().unwrap()), "{mail}");
+    }
+    let page = site.anonymous().get("/dev/mailbox").await;
+    assert_eq!(page.has(200).header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().contains(&email) && page.header("cache-control").unwrap().contains("no-store"));
 }

@@ -7,6 +7,8 @@ on_both_stores!(
     two_admins_who_demote_each_other_leave_one,
     a_revoked_key_is_refused_by_every_process_at_once,
     a_demoted_admin_is_refused_by_every_process_at_once,
+    a_write_in_flight_is_before_the_revocation_of_its_key_or_refused,
+    two_processes_share_one_database,
     seats_and_their_limit_never_cross,
     many_writers_leave_one_chain_without_gaps,
 );
@@ -19,7 +21,7 @@ async fn processes(store: Store) -> Vec<Site> {
     std::iter::once(first).chain(others).collect()
 }
 
-fn at<'a>(sites: &'a [Site], n: usize) -> &'a Site {
+fn at(sites: &[Site], n: usize) -> &Site {
     &sites[n % sites.len()]
 }
 
@@ -105,9 +107,9 @@ async fn a_revoked_key_is_refused_by_every_process_at_once(store: Store) {
             answer.done();
         }
         let after = join_all(sites.iter().map(|site| site.key(&key.value).get("/workspace").into_future())).await;
-        after.iter().for_each(|a| {
-            a.problem(401, "unauthenticated");
-        });
+        for answer in &after {
+            answer.problem(401, "unauthenticated");
+        }
     }
 }
 
@@ -135,12 +137,11 @@ async fn a_demoted_admin_is_refused_by_every_process_at_once(store: Store) {
         .await;
         demoted.ok();
         let now = tenant.workspace().await["name"].clone();
-        match write.status {
-            200 => assert_eq!(now, name.as_str()),
-            _ => {
-                write.problem(403, "forbidden");
-                assert_ne!(now, name.as_str(), "a refused write was made");
-            }
+        if write.status == 200 {
+            assert_eq!(now, name.as_str());
+        } else {
+            write.problem(403, "forbidden");
+            assert_ne!(now, name.as_str(), "a refused write was made");
         }
         let events = tenant.admin.get(tenant.path("/audit/events?limit=2")).await.ok();
         let latest: Vec<_> =
@@ -206,4 +207,63 @@ async fn many_writers_leave_one_chain_without_gaps(store: Store) {
     let seqs: Vec<_> = events.iter().map(|e| e["seq"].as_i64().unwrap()).collect();
     assert!(seqs.windows(2).all(|w| w[1] == w[0] + 1) && seqs[0] == 1);
     eventually("an intact chain", async || Some(tenant.intact().await)).await;
+}
+
+async fn a_write_in_flight_is_before_the_revocation_of_its_key_or_refused(store: Store) {
+    let sites = processes(store).await;
+    let tenant = sites[0].tenant().await;
+    let mut made_it = 0;
+    for round in 0..30 {
+        let key = tenant.key(&["workspace:write"]).await;
+        let path = tenant.path(&format!("/workspace/api-keys/{}", key.id));
+        let writes = join_all((0..3).map(|n| {
+            let by = key.at(at(&sites, n));
+            by.put("/workspace", json!({"name": format!("Round {round}, write {n}")})).into_future()
+        }));
+        let revoked = async {
+            let answer = tenant.admin.at(at(&sites, round)).delete(&path).await;
+            if answer.status == 428 {
+                let (digest, _) = answer.impact(1);
+                tenant.admin.delete(&path).confirming(&digest).await.done();
+            } else {
+                answer.done();
+            }
+        };
+        let (writes, ()) = join(writes, revoked).await;
+        let events = tenant.admin.get(tenant.path("/audit/events?limit=10")).await.ok();
+        let mut events = events["items"].as_array().unwrap().clone();
+        events.reverse();
+        let place = |event: &serde_json::Value| event["seq"].as_i64().unwrap();
+        let end = events.iter().find(|e| e["action"] == "api_key.revoked" && e["targetId"] == key.id.as_str()).unwrap();
+        let by_key: Vec<_> = events.iter().filter(|e| e["keyId"] == key.id.as_str()).collect();
+        assert!(by_key.iter().all(|e| place(e) < place(end)), "round {round}: a write after the end of its key");
+        let done = writes.iter().filter(|a| a.status == 200).count();
+        assert_eq!(by_key.len(), done, "round {round}: answers and events differ");
+        writes.iter().filter(|a| a.status != 200).for_each(|a| {
+            a.problem(401, "unauthenticated");
+        });
+        made_it += done;
+    }
+    assert!(made_it > 0, "no write was ever in time: nothing was raced");
+    tenant.intact().await;
+}
+
+/// On SQLite as well: whoever has to wait for the other's lock waits, and is not sent away.
+async fn two_processes_share_one_database(store: Store) {
+    let first = Site::own(store, &[]).await;
+    let sites = [first.clone(), first.through(first.home.serve(&[]))];
+    let tenant = first.tenant_with(json!({"seatLimit": 1000})).await;
+    let writers = (0..8).map(|writer| {
+        let by = tenant.admin.at(at(&sites, writer));
+        let tenant = &tenant;
+        async move {
+            for n in 0..25 {
+                let body = json!({"name": format!("w{writer}-{n}"), "scopes": ["runs:read"]});
+                by.post(tenant.path("/workspace/api-keys"), body).await.created();
+                by.get(tenant.path("/workspace")).await.ok();
+            }
+        }
+    });
+    join_all(writers).await;
+    assert_eq!(tenant.intact().await, 202);
 }

@@ -20,9 +20,9 @@ async fn statuses(calls: impl Iterator<Item = crate::support::client::Call>) -> 
 #[track_caller]
 fn limited(answers: &BTreeMap<u16, Vec<Answer>>) -> usize {
     let stopped = answers.get(&429).map_or(&[][..], Vec::as_slice);
-    stopped.iter().for_each(|a| {
-        a.problem(429, "rate-limited");
-    });
+    for answer in stopped {
+        answer.problem(429, "rate-limited");
+    }
     stopped.len()
 }
 

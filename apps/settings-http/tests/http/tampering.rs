@@ -3,6 +3,7 @@ use crate::support::{Site, Store, Tenant, json, on_both_stores, shape};
 
 on_both_stores!(
     the_log_can_only_grow,
+    what_cannot_be_logged_is_not_done,
     a_touched_event_is_the_first_that_does_not_verify,
     a_chain_that_was_cut_is_found_out,
     an_openings_table_that_was_touched_is_found_out,
@@ -69,6 +70,42 @@ async fn the_log_can_only_grow(store: Store) {
         assert!(refused.is_err(), "the database took: {statement}");
     }
     assert_eq!(tenant.intact().await, 8);
+}
+
+async fn what_cannot_be_logged_is_not_done(store: Store) {
+    let site = Site::own(store, &[]).await;
+    let tenant = told(&site).await;
+    // The log's table takes nothing more, as on a full disk.
+    let (full, emptied): (&[&str], &[&str]) = match store {
+        Store::Sqlite => (
+            &["CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT json('disk full'); END"],
+            &["DROP TRIGGER full"],
+        ),
+        Store::Postgres => (
+            &[
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$",
+                "CREATE TRIGGER full_disk BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION full_disk()",
+            ],
+            &["DROP TRIGGER full_disk ON audit_events"],
+        ),
+    };
+    site.home.sql(&tenant.id, full).await;
+    crate::support::assert_unchanged(&tenant, async {
+        for answer in [
+            tenant.admin.put(tenant.path("/workspace"), json!({"name": "Unlogged"})).await,
+            tenant.admin.post(tenant.path("/workspace/api-keys"), json!({"name": "k", "scopes": ["runs:read"]})).await,
+            tenant
+                .admin
+                .post(tenant.path("/workspace/members"), json!({"email": "u@example.org", "role": "admin"}))
+                .await,
+        ] {
+            assert_eq!(answer.problem(503, "unavailable")["outcome"], "none", "{}", answer.what);
+        }
+    })
+    .await;
+    site.home.sql(&tenant.id, emptied).await;
+    tenant.admin.put(tenant.path("/workspace"), json!({"name": "Logged"})).await.ok();
+    assert_eq!(tenant.intact().await, 9);
 }
 
 async fn a_touched_event_is_the_first_that_does_not_verify(store: Store) {

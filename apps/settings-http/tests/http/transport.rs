@@ -165,7 +165,7 @@ async fn requests_beyond_the_limits_are_refused(store: Store) {
     let path = tenant.path("/workspace");
     let answer =
         async |text: String| -> Answer { lines(&site, text).await.expect("an answer").answer("a request of bytes") };
-    let many = |n: usize| (0..n).map(|i| format!("x-h{i}: 1\r\n")).collect::<String>();
+    let many = |n: usize| (0..n).map(|i| format!("x-h{i}: 1")).collect::<Vec<_>>().join("\r\n") + "\r\n";
     answer(get(&path, &many(90))).await.ok();
     answer(get(&path, &many(150))).await.problem(431, "headers-too-large");
     let big = |n: usize| format!("x-big: {}\r\n", "a".repeat(n));
@@ -223,10 +223,17 @@ async fn requests_that_could_be_read_in_two_ways_are_refused(store: Store) {
             ("no version", format!("GET {path}\r\n\r\n")),
             ("another protocol", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03".to_owned()),
             ("HTTP/3", format!("GET {path} HTTP/3.0\r\nhost: x\r\n\r\n")),
-            ("a relative target", "GET workspace HTTP/1.1\r\nhost: x\r\n\r\n".to_owned()),
         ] {
             let status = lines(&site, text).await.map(|a| a.status);
             assert!(status.is_none_or(|s| s == 400), "{what}: {status:?}");
+        }
+        for (what, text) in [
+            ("a relative target", "GET workspace HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_owned()),
+            ("an asterisk", "OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_owned()),
+            ("a tunnel", "CONNECT x:443 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_owned()),
+        ] {
+            let status = lines(&site, text).await.map(|a| a.status);
+            assert!(status.is_none_or(|s| [400, 404].contains(&s)), "{what}: {status:?}");
         }
     })
     .await;
@@ -235,11 +242,22 @@ async fn requests_that_could_be_read_in_two_ways_are_refused(store: Store) {
 async fn a_slow_request_does_not_hold_its_connection(store: Store) {
     let site = Site::shared(store).await;
     // The head never ends: the connection does.
-    let since = Instant::now();
-    let answer = lines(&site, "GET /workspace HTTP/1.1\r\nhost: x\r\nx-slow: ".to_owned()).await;
-    let took = since.elapsed();
-    assert!(answer.is_none_or(|a| a.status == 408), "an unfinished request was answered");
-    assert!(took < Duration::from_secs(15), "{took:?}");
+    let head = async {
+        let since = Instant::now();
+        let answer = lines(&site, "GET /workspace HTTP/1.1\r\nhost: x\r\nx-slow: ".to_owned()).await;
+        assert!(answer.is_none_or(|a| a.status == 408), "an unfinished request was answered");
+        assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    };
+    // The body never ends: the caller is told.
+    let body = async {
+        let since = Instant::now();
+        let text =
+            "PUT /workspace HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+        let answer = lines(&site, text.to_owned()).await.expect("an answer");
+        assert!([401, 408].contains(&answer.status), "{}", answer.head);
+        assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    };
+    tokio::join!(head, body);
     site.anonymous().get("/healthz").await.has(200);
 }
 

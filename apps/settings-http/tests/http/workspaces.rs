@@ -210,6 +210,7 @@ async fn a_floor_of_ones_own_is_kept(store: Store) {
     assert_eq!(low.workspace().await["complianceFloorDays"], 30);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a body is written down where it is sent")]
 fn list(tenant: &Tenant, items: serde_json::Value) -> crate::support::client::Call {
     tenant.admin.put(tenant.path("/workspace/environments"), json!({"environments": items}))
 }

@@ -1,6 +1,6 @@
 //! AWS's own environment. It is the process's, and a test cannot change its own: so the test starts itself again.
 use crate::{
-    Anyhow, CONTEXT, TestResult,
+    AnyError, CONTEXT, TestResult,
     moto::Moto,
     responder::{Answer, Responder},
     sentence,
@@ -29,7 +29,7 @@ async fn child(case: &str, key: &str, home: &Path, variables: &[(&str, &str)]) -
 }
 
 async fn as_child(case: &str, key: &str) -> TestResult {
-    let connected = KmsKeyring::connect(key, AwsOptions::default()).await;
+    let connected = KmsKeyring::connect(key, &AwsOptions::default()).await;
     let keyring = match case {
         "no region" => return expect(matches!(connected, Err(KmsConfigError::Region))),
         "endpoint" => return expect(matches!(connected, Err(KmsConfigError::Endpoint))),
@@ -48,7 +48,7 @@ async fn as_child(case: &str, key: &str) -> TestResult {
     }
 }
 
-fn expect(what: bool) -> Result<(), Anyhow> {
+fn expect(what: bool) -> Result<(), AnyError> {
     if what { Ok(()) } else { Err("not as expected".into()) }
 }
 
@@ -66,24 +66,25 @@ async fn region_endpoint_and_credentials_come_from_awss_own_environment() -> Tes
     let url = moto.url();
     let (region, endpoint) = (("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", url.as_str()));
     let credentials = [("AWS_ACCESS_KEY_ID", user.as_str()), ("AWS_SECRET_ACCESS_KEY", secret.as_str())];
-    let with = |more: &[(&'static str, &'_ str)]| [&credentials, more].concat();
-
-    child("works", &id, home.path(), &with(&[region, endpoint])).await?;
-    child("works", &id, home.path(), &with(&[region, ("AWS_ENDPOINT_URL_KMS", &url)])).await?;
-    // The ARN has a region.
-    child("works", &arn, home.path(), &with(&[endpoint])).await?;
-    child("works", &arn, home.path(), &with(&[("AWS_REGION", "ap-south-1"), endpoint])).await?;
-    child("no region", &id, home.path(), &with(&[endpoint])).await?;
+    let (clear, elsewhere) = ("http://kms.example", ("AWS_REGION", "ap-south-1"));
+    for (case, key, variables) in [
+        ("works", &id, vec![region, endpoint]),
+        ("works", &id, vec![region, ("AWS_ENDPOINT_URL_KMS", &url)]),
+        // An ARN has a region, and that is the one.
+        ("works", &arn, vec![endpoint]),
+        ("works", &arn, vec![elsewhere, endpoint]),
+        ("no region", &id, vec![endpoint]),
+        ("endpoint", &id, vec![region, ("AWS_ENDPOINT_URL", clear)]),
+        ("endpoint of kms", &id, vec![region, endpoint, ("AWS_ENDPOINT_URL_KMS", clear)]),
+    ] {
+        child(case, key, home.path(), &[&credentials, variables.as_slice()].concat()).await?;
+    }
     child("no credentials", &id, home.path(), &[region, endpoint]).await?;
-
-    let clear = "http://kms.example";
-    child("endpoint", &id, home.path(), &with(&[region, ("AWS_ENDPOINT_URL", clear)])).await?;
-    child("endpoint of kms", &id, home.path(), &with(&[region, endpoint, ("AWS_ENDPOINT_URL_KMS", clear)])).await?;
 
     // A proxy in the environment is not used.
     let proxy = Responder::start(|_| Answer::new(200, "{}")).await?;
     let proxies = [("http_proxy", proxy.url.as_str()), ("HTTP_PROXY", &proxy.url), ("ALL_PROXY", &proxy.url)];
-    child("works", &id, home.path(), &with(&[&[region, endpoint], &proxies[..]].concat())).await?;
+    child("works", &id, home.path(), &[&credentials[..], &[region, endpoint], &proxies].concat()).await?;
     assert!(proxy.seen().is_empty());
 
     // The files, with the endpoint in them.

@@ -15,8 +15,8 @@ use settings_aws::{AwsCredentials, AwsOptions, KmsError, KmsFailure, KmsKeyring}
 use settings_domain::ports::keyring::KeyringError;
 use std::error::Error;
 
-type Anyhow = Box<dyn Error + Send + Sync>;
-type TestResult = Result<(), Anyhow>;
+type AnyError = Box<dyn Error + Send + Sync>;
+type TestResult = Result<(), AnyError>;
 
 /// A context such as the service uses.
 const CONTEXT: &[(&str, &str)] = &[("purpose", "workspace"), ("workspace", "0192f0c1-2d3e-7a4b-8c5d-000000000001")];
@@ -36,12 +36,12 @@ fn options(endpoint: &str) -> AwsOptions {
     }
 }
 
-async fn keyring(endpoint: &str, key: &str) -> Result<KmsKeyring, Anyhow> {
-    Ok(KmsKeyring::connect(key, options(endpoint)).await?)
+async fn keyring(endpoint: &str, key: &str) -> Result<KmsKeyring, AnyError> {
+    Ok(KmsKeyring::connect(key, &options(endpoint)).await?)
 }
 
 /// What is said about a failure, with all its causes; an error if there was none, or another one.
-fn sentence<T>(result: Result<T, KeyringError>, expected: fn(&KmsFailure) -> bool) -> Result<String, Anyhow> {
+fn sentence<T>(result: Result<T, KeyringError>, expected: fn(&KmsFailure) -> bool) -> Result<String, AnyError> {
     let error = match result {
         Ok(_) => return Err("it worked".into()),
         Err(KeyringError::Foreign) => return Err("foreign".into()),
@@ -63,6 +63,6 @@ fn sentence<T>(result: Result<T, KeyringError>, expected: fn(&KmsFailure) -> boo
     Ok(text)
 }
 
-fn foreign<T>(result: Result<T, KeyringError>) -> bool {
+fn foreign<T>(result: &Result<T, KeyringError>) -> bool {
     matches!(result, Err(KeyringError::Foreign))
 }

@@ -1,5 +1,5 @@
 //! moto, which is installed on first use and ends with the test.
-use crate::{Anyhow, TestResult, options};
+use crate::{AnyError, TestResult, options};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_kms::{Client, config};
 use std::{
@@ -20,8 +20,8 @@ pub(crate) struct Moto {
 }
 
 impl Moto {
-    pub(crate) fn start() -> Result<Self, Anyhow> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/moto.py");
+    pub(crate) fn start() -> Result<Self, AnyError> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/moto_peer.py");
         let mut child = Command::new(python()?)
             .args(["-W", "ignore"])
             .arg(script)
@@ -53,7 +53,7 @@ impl Moto {
     }
 
     /// A fresh key: its id and ARN.
-    pub(crate) async fn key(&self) -> Result<(String, String), Anyhow> {
+    pub(crate) async fn key(&self) -> Result<(String, String), AnyError> {
         let made = self.client().create_key().send().await?.key_metadata.ok_or("no key")?;
         Ok((made.key_id, made.arn.ok_or("no ARN")?))
     }
@@ -64,7 +64,7 @@ impl Moto {
     }
 
     /// A key pair that may do this much with KMS. Nobody checks it until [`Moto::check_signatures`].
-    pub(crate) async fn user(&self, name: &str, actions: &str) -> Result<(String, String), Anyhow> {
+    pub(crate) async fn user(&self, name: &str, actions: &str) -> Result<(String, String), AnyError> {
         self.iam(&format!("Action=CreateUser&UserName={name}")).await?;
         let policy = format!(
             "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22\
@@ -84,14 +84,14 @@ impl Moto {
         self.post("/moto-api/reset-auth", "content-type: text/plain\r\n", "0").await.map(drop)
     }
 
-    async fn iam(&self, form: &str) -> Result<String, Anyhow> {
+    async fn iam(&self, form: &str) -> Result<String, AnyError> {
         // moto finds the service by the name in here.
         let headers = "content-type: application/x-www-form-urlencoded\r\nauthorization: AWS4-HMAC-SHA256 \
             Credential=a/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\n";
         self.post("/", headers, &format!("{form}&Version=2010-05-08")).await
     }
 
-    async fn post(&self, path: &str, headers: &str, body: &str) -> Result<String, Anyhow> {
+    async fn post(&self, path: &str, headers: &str, body: &str) -> Result<String, AnyError> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
@@ -113,7 +113,7 @@ impl Drop for Moto {
 }
 
 /// A Python that has the pinned moto, installed on first use.
-fn python() -> Result<PathBuf, Anyhow> {
+fn python() -> Result<PathBuf, AnyError> {
     const VERSION: &str = "5.2.5";
     let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
     let venv = peers.join("moto");

@@ -46,7 +46,7 @@ async fn a_wrapped_key_opens_under_no_other_context() -> TestResult {
         &[*purpose, ("Workspace", workspace.1)],
         &[("purpose", workspace.1), ("workspace", purpose.1)],
     ] {
-        assert!(foreign(keyring.decrypt(&wrapped, context).await), "{context:?}");
+        assert!(foreign(&keyring.decrypt(&wrapped, context).await), "{context:?}");
     }
     assert!(keyring.decrypt(&wrapped, CONTEXT).await.is_ok());
     // What an entry that is there twice means nobody knows: it must not be less than what was asked for.
@@ -79,15 +79,15 @@ async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
         }
     }
     for length in (0..=id.len()).step_by(9).chain(id.len() + 1..wrapped.len()) {
-        assert!(foreign(keyring.decrypt(&wrapped[..length], CONTEXT).await), "{length} bytes");
+        assert!(foreign(&keyring.decrypt(&wrapped[..length], CONTEXT).await), "{length} bytes");
     }
     for more in [1, 16, 6144, 100_000] {
-        assert!(foreign(keyring.decrypt(&[wrapped.clone(), vec![0; more]].concat(), CONTEXT).await), "{more} more");
+        assert!(foreign(&keyring.decrypt(&[wrapped.clone(), vec![0; more]].concat(), CONTEXT).await), "{more} more");
     }
     // As the local keyring wraps, and formats that don't exist.
     for version in [0, 1, 3, 255] {
         let bad = [&[version], &wrapped[1..]].concat();
-        assert!(foreign(keyring.decrypt(&bad, CONTEXT).await), "version {version}");
+        assert!(foreign(&keyring.decrypt(&bad, CONTEXT).await), "version {version}");
     }
     assert!(keyring.decrypt(&wrapped, CONTEXT).await.is_ok());
     Ok(())
@@ -139,7 +139,7 @@ async fn the_signature_and_the_policy_are_checked_for_real() -> TestResult {
         };
         let mut options = options(&moto.url());
         options.credentials = Some(credentials);
-        KmsKeyring::connect(&id, options).await
+        KmsKeyring::connect(&id, &options).await
     };
     let service = connect(&user, &secret).await?;
     let made = service.generate_data_key(CONTEXT).await?;

@@ -1,5 +1,5 @@
 //! A slow line.
-use crate::Anyhow;
+use crate::AnyError;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
@@ -14,7 +14,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start(to: u16, delay: Duration) -> Result<Self, Anyhow> {
+    pub(crate) async fn start(to: u16, delay: Duration) -> Result<Self, AnyError> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let task = tokio::spawn(async move {

@@ -1,5 +1,5 @@
 //! An HTTP server that answers by a script.
-use crate::Anyhow;
+use crate::AnyError;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -65,7 +65,7 @@ struct State {
 }
 
 impl Responder {
-    pub(crate) async fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Result<Self, Anyhow> {
+    pub(crate) async fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Result<Self, AnyError> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let state = Arc::new(State::default());
@@ -96,7 +96,7 @@ impl Drop for Responder {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: &State, script: &Script) -> Result<(), Anyhow> {
+async fn serve(mut stream: TcpStream, state: &State, script: &Script) -> Result<(), AnyError> {
     let mut bytes = Vec::new();
     let (head, body) = loop {
         if stream.read_buf(&mut bytes).await? == 0 {

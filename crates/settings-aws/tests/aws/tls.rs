@@ -2,7 +2,7 @@
 //!
 //! Which roots are trusted is the process's environment, and a test cannot change its own: so the test that trusts the
 //! certificate starts itself again with `SSL_CERT_FILE` set.
-use crate::{Anyhow, CONTEXT, TestResult, keyring, sentence};
+use crate::{AnyError, CONTEXT, TestResult, keyring, sentence};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     crypto::ring::default_provider,
@@ -24,7 +24,7 @@ const CHILD: &str = "SETTINGS_AWS_TEST_TLS";
 const NAME: &str = "tls::kms_is_reached_over_tls_under_its_own_name_and_a_trusted_certificate_only";
 
 /// A KMS behind TLS, which says the same to everybody. It ends with the process.
-fn serve(cert: &Path, key: &Path) -> Result<u16, Anyhow> {
+fn serve(cert: &Path, key: &Path) -> Result<u16, AnyError> {
     let chain = vec![CertificateDer::from_pem_file(cert)?];
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
@@ -42,7 +42,7 @@ fn serve(cert: &Path, key: &Path) -> Result<u16, Anyhow> {
     Ok(port)
 }
 
-fn answer(stream: TcpStream, config: Arc<ServerConfig>) -> Result<(), Anyhow> {
+fn answer(stream: TcpStream, config: Arc<ServerConfig>) -> Result<(), AnyError> {
     let mut stream = StreamOwned::new(ServerConnection::new(config)?, stream);
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     while !request.ends_with(b"}") {

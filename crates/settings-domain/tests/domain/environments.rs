@@ -58,6 +58,7 @@ fn apply<T>(present: &[Environment], change: &Change<T>) -> Vec<Environment> {
         match write {
             EnvironmentWrite::Insert(row) => {
                 assert!(rows.iter().all(|r| r.id != row.id), "{:?} is there already", row.id);
+                assert!(rows.iter().all(|r| r.name != row.name), "{} is not given up yet", row.name);
                 assert_eq!((row.workspace, row.version), (workspace(), 1));
                 rows.push(row.clone());
             }

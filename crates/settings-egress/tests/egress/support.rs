@@ -8,7 +8,7 @@ use std::{
     io::{Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -174,6 +174,16 @@ pub(crate) fn get(target: Target) -> Request {
 /// `http://host:port/` for the port of a receiver.
 pub(crate) fn plain(client: &Client, host: &str, receiver: &Receiver) -> Request {
     get(client.policy().check(&format!("http://{host}:{}/", receiver.port())).unwrap())
+}
+
+/// What a receiver's thread has to say. Waits without blocking: our own connections are tasks on this thread.
+pub(crate) async fn told<T>(by: &mpsc::Receiver<T>) -> T {
+    loop {
+        match by.try_recv() {
+            Ok(said) => return said,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
 }
 
 /// Runs one test of this binary again in a process with another environment: a process cannot change its own.

@@ -147,7 +147,10 @@ impl TokenCache {
                 Ok(token)
             }
             Err(error) => {
-                self.failed(error, now);
+                // That an earlier exchange failed does not matter any more where a later one has not.
+                if self.held.as_ref().is_none_or(|held| held.token.number < number) {
+                    self.failed(error, now);
+                }
                 Err(error)
             }
         }

@@ -21,8 +21,12 @@ pub(super) fn spellings(value: &str) -> Vec<Spelling> {
     for case in [Case::Upper, Case::Lower] {
         all.extend(in_urls(value, case));
     }
+    // A client key in a `Basic` header is form-encoded first (RFC 6749, 2.3.1).
+    let in_form = written(value.len() * ESCAPED, |out| form(out, value, Case::Upper));
     for alphabet in [&STANDARD, &URL_SAFE] {
-        all.extend(in_base64(value, alphabet));
+        for value in [value, &in_form] {
+            all.extend(in_base64(value, alphabet));
+        }
     }
     all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     all.dedup();

@@ -98,11 +98,15 @@ fn the_mask_makes_no_value_of_what_is_around_it() {
 
 #[test]
 fn values_too_large_are_an_error_and_large_ones_are_not() {
-    let value: SecretString = "\u{0}x".repeat(32 << 10).into();
+    let value: SecretString = "0123456789abcde\"".repeat(4 << 10).into();
     let redactor = Redactor::new([&value]).unwrap();
     assert_eq!(redactor.redact(&format!("a{}b", value.expose_secret())), "a***b");
-    let values: Vec<SecretString> = (0..200).map(|i| format!("{i}{}", "x".repeat(64 << 10)).into()).collect();
-    assert_eq!(Redactor::new(&values).err(), Some(RedactError::TooLarge));
+    let larger: SecretString = "x".repeat(MOST_BYTES + 1).into();
+    assert_eq!(Redactor::new([&larger]).err(), Some(RedactError::TooLarge));
+    let values: [SecretString; 2] = ["abcdefgh".into(), "ijklmnop".into()];
+    let needed: usize = values.iter().flat_map(|v| spellings(v.expose_secret())).map(|s| s.len()).sum();
+    assert!(Redactor::limited(&values, needed).is_ok());
+    assert_eq!(Redactor::limited(&values, needed - 1).err(), Some(RedactError::TooLarge));
 }
 
 #[test]

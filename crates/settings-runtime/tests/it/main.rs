@@ -3,6 +3,7 @@
 mod bedrock;
 mod engine;
 mod entity_model;
+mod output;
 mod reserved_names;
 mod shadowing;
 mod variables;

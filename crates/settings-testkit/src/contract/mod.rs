@@ -12,6 +12,7 @@
 
 mod refusal;
 mod scenario;
+pub mod sql;
 mod world;
 
 pub use refusal::No;

@@ -31,6 +31,7 @@ cases![
     odd_texts_survive,
     the_headcount_counts_who_holds_a_seat,
     an_address_is_known_by_whoever_has_or_had_it,
+    what_somebody_has_sent_and_still_works_is_known,
     an_audit_event_is_read_as_it_was_written,
 ];
 
@@ -309,6 +310,30 @@ async fn an_address_is_known_by_whoever_has_or_had_it(world: World) {
     assert_eq!(s.invite(&s.admin.caller, "new@people.example", Role::Viewer).await.map(|i| i.person), Ok(sent.person));
     let old = s.reads().await.invitation(sent.id).await.expect("a read").expect("still known");
     assert_eq!((old.invitation.state, old.invitation.version), (InvitationState::Expired, 2));
+}
+
+async fn what_somebody_has_sent_and_still_works_is_known(world: World) {
+    let s = Scenario::acme(&world).await;
+    let second = s.editor_turned_admin().await;
+    let sent = async |by: settings_domain::ids::UserId| {
+        let found = s.reads().await.invitations_sent_by(by).await.expect("a read");
+        found.into_iter().map(|i| i.id).collect::<Vec<_>>()
+    };
+    let invite = async |by, n| {
+        s.invite(by, &format!("guest{n}@people.example"), Role::Viewer).await.expect("an invitation").id
+    };
+    invite(&s.admin.caller, 1).await;
+    world.pass(LIFETIME).await;
+    let (mine, taken) = (invite(&s.admin.caller, 2).await, invite(&s.admin.caller, 3).await);
+    let theirs = invite(&second, 4).await;
+    s.take_back(&second, taken).await.expect("taken back");
+    assert_eq!((sent(s.admin.id).await, sent(s.editor.id).await), (vec![mine], vec![theirs]));
+    assert_eq!(sent(s.viewer.id).await, vec![]);
+    // Who made it counts, not who sent it again.
+    s.resend(&second, mine).await.expect("a new link");
+    assert_eq!((sent(s.admin.id).await, sent(s.editor.id).await), (vec![mine], vec![theirs]));
+    s.change_role(&s.admin.caller, s.editor.id, Role::Viewer).await.expect("demoted, to the rank of what was sent");
+    assert_eq!(sent(s.editor.id).await, vec![theirs]);
 }
 
 async fn an_audit_event_is_read_as_it_was_written(world: World) {

@@ -9,7 +9,7 @@ use settings_domain::{
     ids::WorkspaceId,
     ports::{Clock, audit::AuditSealer, keyring::RootKeyStore},
 };
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 use time::Duration;
 
 /// A boxed future.
@@ -55,11 +55,12 @@ pub struct World {
     pub entropy: Arc<SeededEntropy>,
     advance: Option<Advance>,
     tamper: Option<TamperHook>,
+    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").finish_non_exhaustive()
+        f.debug_struct("World").field("keeps", &self.kept.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -72,7 +73,22 @@ impl World {
         sealer: Arc<dyn AuditSealer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, root_keys, sealer, clock, entropy: Arc::new(SeededEntropy::new(1)), advance: None, tamper: None }
+        Self {
+            store,
+            root_keys,
+            sealer,
+            clock,
+            entropy: Arc::new(SeededEntropy::new(1)),
+            advance: None,
+            tamper: None,
+            kept: None,
+        }
+    }
+    /// With something that has to live as long as the world, such as the folder of its files.
+    #[must_use]
+    pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.kept = Some(Box::new(guard));
+        self
     }
     /// With a way to let time pass: moving the clock on, or everything that is stored back.
     #[must_use]

@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "settings-api",
             "settings-app",
+            "settings-aws",
             "settings-crypto",
             "settings-domain",
             "settings-notify",

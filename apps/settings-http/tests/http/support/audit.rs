@@ -46,6 +46,10 @@ impl Tenant {
                     item.as_object_mut().unwrap().remove(seen);
                 }
             }
+            // A cursor is sealed anew each time: only whether there is one can be compared.
+            if let Some(cursor) = page.get_mut("nextCursor") {
+                *cursor = json!(!cursor.is_null());
+            }
             all[path] = page;
         }
         all["events"] = json!(self.events().await);

@@ -178,9 +178,11 @@ impl Caller {
     pub(crate) fn act(&self, path: impl AsRef<str>) -> Call {
         self.send("POST", path.as_ref())
     }
+    #[expect(clippy::needless_pass_by_value, reason = "a body is written down where it is sent")]
     pub(crate) fn post(&self, path: impl AsRef<str>, body: Value) -> Call {
         self.send("POST", path.as_ref()).json(&body)
     }
+    #[expect(clippy::needless_pass_by_value, reason = "a body is written down where it is sent")]
     pub(crate) fn put(&self, path: impl AsRef<str>, body: Value) -> Call {
         self.send("PUT", path.as_ref()).json(&body)
     }

@@ -2,12 +2,19 @@
 use super::{issuer::Issuer, server::Server};
 use settings_testkit::postgres::{Cluster, Options, TestDb};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
-use std::process::{Command, Output};
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::LazyLock,
+};
 use tempfile::TempDir;
 
 /// Who holds the System role in every home.
 pub(crate) const PLATFORM: &str = "root@platform.example";
-const BINARY: &str = env!("CARGO_BIN_EXE_settings-http");
+/// The program under test. `SETTINGS_TEST_BINARY` names another build of it, such as the one to be released.
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    std::env::var_os("SETTINGS_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_settings-http").into()).into()
+});
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +60,7 @@ impl Home {
 
     /// The program in this home, with a clean environment.
     pub(crate) fn command(&self, env: Env<'_>) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(&*BINARY);
         command.current_dir(self.dir.path()).env_clear();
         let path = std::env::var("PATH").unwrap();
         let keyring = self.dir.path().join("keyring.json").display().to_string();

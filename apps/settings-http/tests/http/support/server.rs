@@ -10,11 +10,14 @@ use std::{
 /// Kills the process should this one die before it could. `done` on the pipe calls it off.
 const WATCHDOG: &str = r#"read -r word; [ "$word" = done ] || kill -9 "$1""#;
 /// A start takes a fraction of this on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a process has said so far, line by line.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+pub(crate) struct Lines(Arc<(Mutex<Said>, Condvar)>);
+
+/// The lines, and whether there will be no more.
+type Said = (Vec<String>, bool);
 
 impl Lines {
     fn of(pipe: impl Read + Send + 'static) -> Self {
@@ -36,7 +39,7 @@ impl Lines {
     }
     /// The line at this place; `None` when the process says no more.
     fn at(&self, index: usize) -> Option<String> {
-        let wait = |state: &mut (Vec<String>, bool)| state.0.len() <= index && !state.1;
+        let wait = |state: &mut Said| state.0.len() <= index && !state.1;
         let (state, _) = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, wait).unwrap();
         state.0.get(index).cloned()
     }

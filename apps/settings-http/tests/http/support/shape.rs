@@ -123,6 +123,8 @@ pub(crate) const EVENT: &[(&str, &str)] = &[
 pub(crate) fn list(page: &Value, fields: &[(&str, &str)]) -> Vec<Value> {
     is(page, &[("items", "list"), ("nextCursor", "text?")]);
     let items = page["items"].as_array().unwrap();
-    items.iter().for_each(|item| is(item, fields));
+    for item in items {
+        is(item, fields);
+    }
     items.clone()
 }

@@ -58,6 +58,17 @@ fn an_older_token_does_not_replace_a_newer_one() {
 }
 
 #[test]
+fn an_older_failure_does_not_hold_up_a_newer_success() {
+    let mut cache = TokenCache::new();
+    let slow = fetch(cache.next(at(0)));
+    let fast = fetch(cache.next(at(40)));
+    let token = cache.finished(fast, Ok(granted(3600)), at(41)).unwrap();
+    let _ = cache.finished(slow, Err(TokenError::ClientRefused), at(60));
+    cache.rejected(&token, at(60));
+    assert!(matches!(cache.next(at(60)), Step::Fetch(_)));
+}
+
+#[test]
 fn a_token_is_renewed_ahead_by_one_caller_while_it_serves_all() {
     let mut cache = hour();
     assert!(matches!(cache.next(at(2699)), Step::Use(_)));
