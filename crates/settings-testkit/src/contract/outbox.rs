@@ -96,6 +96,7 @@ async fn ten_parallel_workers_share_thirty_messages(world: World) {
                     break taken;
                 }
                 taken.extend(some.into_iter().map(|m| m.delivery));
+                assert!(taken.len() <= 30, "a message comes again while it is somebody's");
             }
         });
     }
