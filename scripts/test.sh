@@ -122,7 +122,7 @@ run_tests() {
 }
 
 # The environment of the caller is not part of the test.
-for name in DATABASE_URL "${!PG@}" "${!SETTINGS_@}" "${!AUTH0_@}" "${!STRIPE_@}" "${!SLACK_@}"; do
+for name in DATABASE_URL "${!PG@}" "${!SETTINGS_@}" "${!AUTH0_@}" "${!STRIPE_@}" "${!SLACK_@}" "${!AWS_@}"; do
     [[ $name == SETTINGS_TEST_PG_BIN ]] || unset "$name"
 done
 
