@@ -307,6 +307,8 @@ async fn verify(_: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<A
     if !own {
         return Err(Problem::plain("not-found"));
     }
+    // Whoever misspells what has to be there must not hear that all is well.
+    input.only(&["require"])?;
     if let Some(scope) = input.query_as::<Scope>("require")?
         && !key.scopes.contains(scope)
     {

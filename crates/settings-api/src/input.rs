@@ -158,10 +158,17 @@ impl Input {
                     None => Ok(Selector::Own),
                 }
             }
-            Tenant::Parameter => match self.query("organizationId")?.or_else(|| self.organization_in_body()) {
-                Some(text) => text.parse::<WorkspaceId>().map(Selector::Id).map_err(|_| not_found()),
-                None => self.selector(Tenant::Path),
-            },
+            Tenant::Parameter => {
+                let (query, body) = (self.query("organizationId")?, self.organization_in_body());
+                // Two that differ mean that somebody is mistaken about where this happens.
+                if query.is_some() && body.is_some() && query != body {
+                    return Err(Problem::field("/organizationId", "is not the organizationId of the query"));
+                }
+                match query.or(body) {
+                    Some(text) => text.parse::<WorkspaceId>().map(Selector::Id).map_err(|_| not_found()),
+                    None => self.selector(Tenant::Path),
+                }
+            }
         }
     }
     /// The organization that a body names. Read before anything else of the body is looked at: who may not enter that

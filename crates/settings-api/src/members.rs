@@ -358,6 +358,8 @@ async fn remove(
     input: Arc<Input>,
 ) -> Result<Answer, Problem> {
     let user = input.id("userId")?;
+    // A misspelt wish to revoke must not be taken for none.
+    input.only(&["apiKeys"])?;
     let theirs = match input.query("apiKeys")?.as_deref() {
         None | Some("keep") => TheirKeys::Keep,
         Some("revoke") => TheirKeys::Revoke,

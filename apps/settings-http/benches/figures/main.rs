@@ -1,8 +1,8 @@
 //! The figures of docs/performance.md: `cargo bench -p settings-http`. Ratios are of one run on one machine; the server
 //! and the load share its cores.
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::cast_precision_loss,
@@ -58,7 +58,7 @@ async fn main() {
 
 async fn reads(server: &Server, store: &str, lines: &mut Vec<String>) {
     let (constant, read) =
-        (server.get("/healthz", ""), server.get("/workspace", &format!("x-api-key: {}\r\n", server.key)));
+        (server::get("/healthz", ""), server::get("/workspace", &format!("x-api-key: {}\r\n", server.key)));
     let (mut constants, mut reads) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         constants.push(load::rate(server.address, constant.clone(), CONNECTIONS, SLICE).await);

@@ -32,6 +32,12 @@ fn field(json: &str, name: &str) -> String {
         .to_owned()
 }
 
+/// A GET, the same each time.
+pub(crate) fn get(path: &str, headers: &str) -> impl Fn(u64) -> String + Clone + Send + use<> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n");
+    move |_| request.clone()
+}
+
 impl Server {
     pub(crate) async fn start(database: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -71,11 +77,6 @@ impl Server {
         let workspace_id = field(&load::once(address, &read).await.1, "id");
         tokio::time::sleep(Duration::from_secs(2)).await;
         Self { child, _folder: folder, address, started, key, workspace_id, token }
-    }
-
-    pub(crate) fn get(&self, path: &str, headers: &str) -> impl Fn(u64) -> String + Clone + Send + use<> {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n");
-        move |_| request.clone()
     }
 
     /// Renames the workspace; every name is another, since an equal one changes nothing.

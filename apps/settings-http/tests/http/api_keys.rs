@@ -111,6 +111,15 @@ async fn scopes_are_spelled_exactly(store: Store) {
     .await;
     let key = tenant.key(&["runs:read"]).await;
     assert_eq!(key.act("/api-keys/verify?require=runs:*").await.faults(), ["/require"]);
+    // Whoever misspells the question must not hear that all is well.
+    for odd in [
+        "requires=secrets:read",
+        "Require=secrets:read",
+        "require=runs:read&require=secrets:read",
+        "scope=secrets:read",
+    ] {
+        key.act(format!("/api-keys/verify?{odd}")).await.problem(400, "malformed-request");
+    }
     let all = post(&tenant, json!({"name": "all", "scopes": SCOPES})).await.created();
     assert_eq!(all["scopes"], json!(SCOPES), "in the order of the documents");
 }

@@ -47,12 +47,35 @@ async fn the_printed_link_signs_in_once() {
     site.key(session["token"].as_str().unwrap()).get("/workspace").await.problem(401, "unauthenticated");
     let lines = site.server.log.all().join("\n");
     assert!(!lines.contains(&token) && !lines.contains(session["token"].as_str().unwrap()));
+    signing_out_ends_the_session(&site, &admin).await;
     // The second start has nothing to print, and the session still holds.
     site.server.stop();
     let again = site.through(site.home.serve(&[("AUTH0_ISSUER_BASE_URL", None)]));
     admin.at(&again).get("/workspace").await.ok();
+    admin.at(&again).act("/sign-out").await.done();
+    admin.at(&again).get("/workspace").await.problem(401, "unauthenticated");
     again.server.stop();
     assert_eq!(again.server.out.to_the_end().len(), 1, "a second start printed another way in");
+}
+
+/// It ends the one session that asks, and nobody else's.
+async fn signing_out_ends_the_session(site: &Site, admin: &crate::support::Caller) {
+    let form =
+        site.anonymous().send("POST", "/sign-in").body("application/x-www-form-urlencoded", "email=admin@acme.example");
+    form.await.has(200);
+    let link = crate::support::eventually("the second link", async || {
+        let mails = site.mails_to("admin@acme.example").await;
+        Some(mails.first()?["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+    })
+    .await;
+    let second = redeem(site, &link).await.has(200).json();
+    let second = site.bearer(second["token"].as_str().unwrap());
+    second.get("/workspace").await.ok();
+    site.anonymous().act("/sign-out").await.problem(401, "unauthenticated");
+    second.act("/sign-out").await.done();
+    second.get("/workspace").await.problem(401, "unauthenticated");
+    second.act("/sign-out").await.done();
+    admin.get("/workspace").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -293,6 +293,10 @@ async fn a_deleted_workspace_cannot_be_joined(store: Store) {
     let key = tenant.key(&["workspace:read"]).await;
     key.get("/workspace").await.ok();
     site.platform().delete(tenant.org("")).await.done();
+    for caller in [&*tenant.admin, &site.platform()] {
+        let listed = caller.get("/api/organizations?limit=100").await;
+        assert!(!listed.ok().to_string().contains(&tenant.id), "{caller:?} still sees it");
+    }
     accept(&site, &person, &token).await.problem(404, "not-found");
     assert_eq!(site.anonymous().get(format!("/invitations/{token}")).await.status, 404);
     key.get("/workspace").await.problem(401, "unauthenticated");

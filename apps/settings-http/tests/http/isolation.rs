@@ -133,7 +133,9 @@ async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store
                 assert_eq!(there.anonymised(), none.anonymised());
             }
             let body = json!({"organizationId": b.id, "name": "theirs", "tier": "staging"});
-            by.post("/api/environments", body).await.problem(404, "not-found");
+            by.post("/api/environments", body.clone()).await.problem(404, "not-found");
+            let elsewhere = by.post(format!("/api/environments?organizationId={}", a.id), body).await;
+            assert_eq!(elsewhere.faults(), ["/organizationId"], "where this happens is not a matter of taste");
             for path in ["not-a-uuid", "", "%2e%2e"] {
                 by.get(format!("/api/environments?organizationId={path}")).await.problem(404, "not-found");
             }

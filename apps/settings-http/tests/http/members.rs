@@ -141,6 +141,10 @@ async fn removing_a_member_tells_which_keys_stay(store: Store) {
         let answer = tenant.admin.delete(format!("{}?apiKeys={wrong}", path(&tenant, &leaver))).await;
         assert_eq!(answer.faults(), ["/apiKeys"]);
     }
+    // A misspelt wish is not taken for none.
+    for odd in ["apikeys=revoke", "apiKeys=revoke&force=true", "revoke"] {
+        tenant.admin.delete(format!("{}?{odd}", path(&tenant, &leaver))).await.problem(400, "malformed-request");
+    }
     let removed = tenant.admin.delete(path(&tenant, &leaver)).await.ok();
     let keys = removed["activeApiKeys"].as_array().unwrap();
     assert_eq!(keys.len(), 1);

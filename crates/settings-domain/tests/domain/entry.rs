@@ -173,7 +173,9 @@ fn a_standing_with_rows_of_somebody_else_lets_nobody_in() {
         let result = actor(&account(false), &Standing { member: Some(row), ..standing() });
         assert_eq!(outcome(&result), "not found");
     }
-    let other_key = record(|k| k.id = ApiKeyId::from_uuid(uuid(99)));
-    let result = actor(&key_caller(), &Standing { key: Some(other_key), ..standing() });
-    assert_eq!(outcome(&result), "key invalid");
+    for workspace in [workspace(), other_workspace()] {
+        let other_key = record(|k| (k.id, k.workspace) = (ApiKeyId::from_uuid(uuid(99)), workspace));
+        let result = actor(&key_caller(), &Standing { key: Some(other_key), ..standing() });
+        assert_eq!(outcome(&result), "key invalid");
+    }
 }

@@ -6,6 +6,7 @@ mod isolation;
 #[path = "../../../settings-sql/tests/shared/mod.rs"]
 mod shared;
 
+use settings_domain::ports::directory::Upkeep as _;
 use settings_postgres::{Database, MIGRATOR, PostgresStore};
 use settings_testkit::postgres::{Cluster, TestDb, migrations_key};
 use shared::world::{World, sealer};

@@ -5,6 +5,7 @@
 mod shared;
 
 use settings_domain::ports::StoreError;
+use settings_domain::ports::directory::Upkeep as _;
 use settings_sql::{
     db::Stmt,
     engine::{Engine as _, Scope},

@@ -21,6 +21,7 @@ cases![
     a_refused_call_is_not_kept,
     a_retried_founding_makes_one_workspace,
     twenty_parallel_equal_foundings_make_one_workspace,
+    parallel_foundings_under_one_key_are_one_whatever_they_ask,
     an_outcome_is_forgotten_after_a_day,
 ];
 
@@ -127,6 +128,23 @@ async fn twenty_parallel_equal_foundings_make_one_workspace(world: World) {
     }
     let ids: BTreeSet<_> = calls.join_all().await.into_iter().map(|id| id.expect("answered")).collect();
     assert_eq!(ids.len(), 1);
+    assert_eq!(world.store.slugs().await.expect("a read").len(), 1);
+}
+
+/// There is no tenant yet to lock: the store itself has to keep a key from having two effects.
+async fn parallel_foundings_under_one_key_are_one_whatever_they_ask(world: World) {
+    let (app, founder) = (Arc::new(app(&world)), account(&world, "founder", true).await);
+    let mut calls = JoinSet::new();
+    for n in 0..10_u8 {
+        let (app, founder) = (Arc::clone(&app), founder.clone());
+        calls.spawn(async move {
+            let call = idempotent(&founder.caller, FOUND, "k1", n);
+            found_as(&app, &call, &format!("ws-{n}"), &founder.email, 5).await.map(|_| ())
+        });
+    }
+    let results = calls.join_all().await;
+    let count = |wanted: &Result<(), No>| results.iter().filter(|r| *r == wanted).count();
+    assert_eq!((count(&Ok(())), count(&Err(No::KeyReused))), (1, 9), "{results:?}");
     assert_eq!(world.store.slugs().await.expect("a read").len(), 1);
 }
 
