@@ -145,6 +145,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_character_but_a_few_harmless_ones_is_escaped() {
+        let harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _-.:=+";
+        for c in '\0'..='\u{10fff}' {
+            let mut out = String::new();
+            push_text(&mut out, c.encode_utf8(&mut [0; 4]));
+            if harmless.contains(c) {
+                assert_eq!(out, String::from(c));
+            } else {
+                let units: Vec<String> = c.encode_utf16(&mut [0; 2]).iter().map(|u| format!(r"\\u{u:04x}")).collect();
+                assert_eq!(out, units.concat(), "{c:?}");
+            }
+        }
+    }
+
     /// Does not compile where the type has one of the traits: then `f` could be either implementation's.
     macro_rules! assert_not {
         ($type:ty: $($trait:path),+) => {
