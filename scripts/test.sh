@@ -34,6 +34,7 @@ missing_packages() {
     command -v cc >/dev/null || echo build-essential
     [[ -n ${SETTINGS_TEST_PG_BIN:-} ]] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    command -v node >/dev/null || echo nodejs
 }
 
 install_packages() {
