@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 /// `migrate`.
 pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
-    let database = Database::connect(&config.database_url).await?;
+    let database = Database::connect(&config.database_url()?).await?;
     let pending = database.pending_migrations().await?;
     database.migrate().await?;
     println!("{pending} migrations applied; the schema is up to date");
@@ -70,7 +70,7 @@ fn errors() -> String {
 /// `audit verify`.
 pub(crate) async fn verify(config: &Config, only: Option<&str>) -> Result<(), Failure> {
     let failed = |e: settings_domain::ports::StoreError| Failure::service(e.to_string());
-    let database = Database::connect(&config.database_url).await?;
+    let database = Database::connect(&config.database_url()?).await?;
     let service = compose::service(config, &database, String::new()).await?;
     let mut chains = service.app.ports().store.slugs().await.map_err(failed)?;
     if let Some(slug) = only {

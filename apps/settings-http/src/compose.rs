@@ -83,7 +83,7 @@ async fn mail(
     config: &Config,
     clock: settings_notify::Clock,
 ) -> Result<(Arc<dyn Mailer>, Option<LocalMailbox>), Failure> {
-    match &config.mail {
+    match config.mail()? {
         Mail::Mailbox => {
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAILBOX: {e}"));
             let mailbox = LocalMailbox::open(&config.mailbox, clock).await.map_err(wrong)?;
@@ -91,7 +91,7 @@ async fn mail(
         }
         Mail::Smtp(url) => {
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
-            Ok((Arc::new(SmtpMailer::new(url, &config.mail_from, clock).map_err(wrong)?), None))
+            Ok((Arc::new(SmtpMailer::new(&url, &config.mail_from, clock).map_err(wrong)?), None))
         }
     }
 }

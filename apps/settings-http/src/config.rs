@@ -1,4 +1,5 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
+use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use settings_domain::text::{Email, Region};
@@ -84,11 +85,17 @@ pub(crate) struct Config {
     #[arg(long, env = "SETTINGS_BIND", default_value = "127.0.0.1:8080", global = true)]
     pub(crate) bind: SocketAddr,
     /// Base of every link; the bound address where absent.
-    #[arg(long, env = "SETTINGS_PUBLIC_URL", value_parser = public_url, global = true)]
-    pub(crate) public_url: Option<Url>,
+    #[arg(long, env = "SETTINGS_PUBLIC_URL", hide_env_values = true, global = true)]
+    public_url: Option<String>,
     /// `sqlite://…` or `postgres://…`.
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/settings.db", hide_env_values = true, value_parser = database_url, global = true)]
-    pub(crate) database_url: DatabaseUrl,
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://data/settings.db",
+        hide_env_values = true,
+        global = true
+    )]
+    database_url: String,
     /// Migrate at start: `off` leaves a Postgres schema alone (SQLite is always migrated).
     #[arg(long, env = "SETTINGS_MIGRATE", value_enum, default_value = "on", global = true)]
     pub(crate) migrate: Switch,
@@ -112,8 +119,8 @@ pub(crate) struct Config {
     #[arg(long, env = "SETTINGS_KEYRING", default_value = "data/keyring.json", global = true)]
     pub(crate) keyring: PathBuf,
     /// `mailbox` (kept locally, shown at /dev/mailbox on loopback), `smtp://…` or `smtps://…`.
-    #[arg(long, env = "SETTINGS_MAIL", default_value = "mailbox", hide_env_values = true, value_parser = mail, global = true)]
-    pub(crate) mail: Mail,
+    #[arg(long, env = "SETTINGS_MAIL", default_value = "mailbox", hide_env_values = true, global = true)]
+    mail: String,
     /// Sender of every mail.
     #[arg(long, env = "SETTINGS_MAIL_FROM", default_value = "Settings <settings@example.invalid>", global = true)]
     pub(crate) mail_from: String,
@@ -147,6 +154,20 @@ pub(crate) struct Config {
 pub(crate) const DEMO_ADMIN: &str = "admin@acme.example";
 
 impl Config {
+    /// Which database. Read here and not by the command line's parser, which would repeat a mistyped password.
+    pub(crate) fn database_url(&self) -> Result<DatabaseUrl, Failure> {
+        database_url(&self.database_url).map_err(|e| Failure::configuration(format!("DATABASE_URL {e}")))
+    }
+    /// Base of every link, without a trailing slash.
+    pub(crate) fn public_url(&self) -> Result<Option<String>, Failure> {
+        let url = self.public_url.as_deref().filter(|u| !u.is_empty()).map(public_url).transpose();
+        let url = url.map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL {e}")))?;
+        Ok(url.map(|u| u.as_str().trim_end_matches('/').to_owned()))
+    }
+    /// How mail leaves.
+    pub(crate) fn mail(&self) -> Result<Mail, Failure> {
+        mail(&self.mail).map_err(|e| Failure::configuration(format!("SETTINGS_MAIL {e}")))
+    }
     /// The OIDC issuer; an empty variable is as good as none.
     pub(crate) fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref().filter(|i| !i.is_empty())
@@ -208,7 +229,7 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
 }
 
 fn public_url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|e| format!("is no URL: {e}"))?;
+    let url: Url = text.parse().map_err(|_| "must be a URL".to_owned())?;
     let plain =
         url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     if ["http", "https"].contains(&url.scheme()) && url.has_host() && plain {

@@ -19,10 +19,10 @@ type Finding = Result<String, String>;
 /// Checks everything and says so; exit 1 on a fault.
 pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     let mut findings: Vec<(&str, Finding)> = Vec::new();
-    match Database::connect(&config.database_url).await {
+    match Database::connect(&config.database_url()?).await {
         Err(e) => findings.push(("database", Err(e.to_string()))),
         Ok(database) => {
-            findings.push(("database", Ok(format!("{} answers", config.database_url.kind()))));
+            findings.push(("database", Ok(format!("{} answers", config.database_url()?.kind()))));
             findings.push(("tenant isolation", isolation(&database).await));
             let migrations = migrations(&database).await;
             let migrated = migrations.is_ok();
@@ -89,7 +89,9 @@ async fn issuer(config: &Config) -> Finding {
 }
 
 async fn mail(config: &Config) -> Finding {
-    let Mail::Smtp(relay) = &config.mail else { return Ok(format!("kept in {}", config.mailbox.display())) };
+    let Mail::Smtp(relay) = config.mail().map_err(|e| e.to_string())? else {
+        return Ok(format!("kept in {}", config.mailbox.display()));
+    };
     let wrong = || "SETTINGS_MAIL is no URL with a host".to_owned();
     let url: Url = relay.expose_secret().parse().map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;

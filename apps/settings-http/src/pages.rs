@@ -23,7 +23,7 @@ use settings_domain::{
     invitations::InvitationState,
     text::Email,
 };
-use settings_notify::LocalMailbox;
+use settings_notify::{LocalMailbox, StoredMail};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use time::format_description::well_known::Rfc3339;
 
@@ -274,6 +274,18 @@ async fn join(
     }
 }
 
+fn shown(mail: &StoredMail) -> serde_json::Value {
+    json!({
+        "id": mail.id.to_string(),
+        "to": mail.to.as_str(),
+        "subject": mail.subject,
+        "text": mail.text,
+        "html": mail.html,
+        "link": mail.link,
+        "sentAt": mail.sent_at.format(&Rfc3339).unwrap_or_default(),
+    })
+}
+
 /// The local mailbox. Whoever is not on this machine gets the answer of a path that is not there.
 async fn mailbox(
     State(pages): State<Pages>,
@@ -292,7 +304,11 @@ async fn mailbox(
         }
     };
     if wants_json(&headers) {
-        return ([(header::CACHE_CONTROL, "no-store")], Json(json!({"items": mails}))).into_response();
+        return (
+            [(header::CACHE_CONTROL, "no-store")],
+            Json(json!({"items": mails.iter().map(shown).collect::<Vec<_>>()})),
+        )
+            .into_response();
     }
     page(
         "Mailbox",

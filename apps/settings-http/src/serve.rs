@@ -26,13 +26,10 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         Failure::service(format!("{} can't be listened on: {e}\nSet SETTINGS_BIND to another address.", config.bind))
     })?;
     let address = listener.local_addr().map_err(|e| Failure::service(e.to_string()))?;
-    let public_url = config
-        .public_url
-        .as_ref()
-        .map_or_else(|| format!("http://{address}"), |u| u.as_str().trim_end_matches('/').to_owned());
+    let public_url = config.public_url()?.unwrap_or_else(|| format!("http://{address}"));
     let https = public_url.starts_with("https://");
 
-    let database = Database::connect(&config.database_url).await?;
+    let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url).await?;
     let first = seed(config, &service).await?;
@@ -70,11 +67,9 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
 /// Runs the worker alone until a signal.
 pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
     let public_url = config
-        .public_url
-        .as_ref()
+        .public_url()?
         .ok_or_else(|| Failure::configuration("the worker writes links into mails: set SETTINGS_PUBLIC_URL"))?;
-    let public_url = public_url.as_str().trim_end_matches('/').to_owned();
-    let database = Database::connect(&config.database_url).await?;
+    let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -87,7 +82,7 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
 }
 
 async fn prepare_schema(config: &Config, database: &Database) -> Result<(), Failure> {
-    let may = config.migrate.is_on() || matches!(config.database_url, DatabaseUrl::Sqlite(_));
+    let may = config.migrate.is_on() || matches!(config.database_url()?, DatabaseUrl::Sqlite(_));
     if may {
         return database.migrate().await;
     }

@@ -6,6 +6,7 @@ use crate::{
     json::{Body, Fields},
     operation::{Operation, op},
     problem::Problem,
+    workspaces::PAGING,
 };
 use http::Method;
 use serde::Serialize;
@@ -147,6 +148,11 @@ impl Body for EnvironmentChange {
     }
 }
 
+const LIST: &[(&str, &str)] = &[
+    ("organizationId", "The organization; needed where the caller has several"),
+    ("limit", "Entries per page, 1 to 100; 50 where absent"),
+    ("cursor", "Where to go on: `nextCursor` of the page before"),
+];
 const ORGANIZATION: &[(&str, &str)] = &[("organizationId", "The organization; needed where the caller has several")];
 const RULES: &[&str] = &["production-protected", "name-taken", "precondition-failed", "confirmation-required"];
 
@@ -154,7 +160,9 @@ pub(crate) fn operations() -> Vec<Operation> {
     const T: &str = "environments";
     vec![
         op(Method::GET, "/workspace/environments", "listEnvironments", T, "List environments")
+            .query(PAGING)
             .gives_list::<Environment>()
+            .problems(&["invalid-cursor"])
             .read(list),
         op(
             Method::PUT,
@@ -169,8 +177,9 @@ pub(crate) fn operations() -> Vec<Operation> {
         .write(replace),
         op(Method::GET, "/api/environments", "listOrganizationEnvironments", T, "List environments")
             .tenant(Tenant::Parameter)
-            .query(ORGANIZATION)
+            .query(LIST)
             .gives_list::<Environment>()
+            .problems(&["invalid-cursor"])
             .read(list),
         op(Method::POST, "/api/environments", "createEnvironment", T, "Add an environment")
             .tenant(Tenant::Parameter)
@@ -204,11 +213,19 @@ fn all(list: &[domain::Environment]) -> List<Environment> {
 }
 
 async fn list(
-    _: Arc<Api>,
+    api: Arc<Api>,
     mut snapshot: Snapshot<actions::ListEnvironments>,
-    _: Arc<Input>,
+    input: Arc<Input>,
 ) -> Result<Answer, Problem> {
-    Ok(Answer::ok(&all(&snapshot.environments().await?)))
+    input.only(&["organizationId", "limit", "cursor"])?;
+    let context = snapshot.permit().scope().workspace().to_string();
+    let after: Option<EnvironmentId> = api.position(&input, &context, "environments")?;
+    let mut there = snapshot.environments().await?;
+    there.retain(|e| after.is_none_or(|after| e.id > after));
+    there.sort_by_key(|e| e.id);
+    let list: List<Environment> =
+        api.list(&input, &context, "environments", there, |e| e.id.as_uuid(), |e| Environment::from(&e))?;
+    Ok(Answer::ok(&list))
 }
 
 async fn get(

@@ -191,6 +191,9 @@ impl Environment {
         contents: impl Fn(EnvironmentId) -> Vec<Affected>,
         guard: &Guard,
     ) -> Result<Change<Vec<Self>>, Refused<EnvironmentError>> {
+        if wanted.iter().filter(|w| w.name.as_str() == PRODUCTION || w.tier == Tier::Production).count() != 1 {
+            return Err(EnvironmentError::ProductionProtected.into());
+        }
         let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
         if wanted.iter().any(|w| !names.insert(w.name.as_str()) || w.id.is_some_and(|id| !ids.insert(id))) {
             return Err(EnvironmentError::Duplicate.into());

@@ -124,4 +124,6 @@ fn is_at_or_below(name: &str, parent: &str) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
