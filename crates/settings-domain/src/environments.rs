@@ -191,7 +191,8 @@ impl Environment {
         contents: impl Fn(EnvironmentId) -> Vec<Affected>,
         guard: &Guard,
     ) -> Result<Change<Vec<Self>>, Refused<EnvironmentError>> {
-        if wanted.iter().filter(|w| w.name.as_str() == PRODUCTION || w.tier == Tier::Production).count() != 1 {
+        // A second production is told as such, even where it repeats the first to the letter.
+        if wanted.iter().filter(|w| w.name.as_str() == PRODUCTION || w.tier == Tier::Production).count() > 1 {
             return Err(EnvironmentError::ProductionProtected.into());
         }
         let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());

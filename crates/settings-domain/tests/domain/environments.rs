@@ -94,7 +94,7 @@ fn production_is_always_there_once_and_stays_what_it_is() {
         (vec![want(Some(0), "live", p)], protected),
         (vec![want(Some(0), PRODUCTION, p)], None),
         (vec![want(None, PRODUCTION, p)], None),
-        (vec![want(None, PRODUCTION, p), want(None, PRODUCTION, p)], Some("validation-failed")),
+        (vec![want(None, PRODUCTION, p), want(None, PRODUCTION, p)], protected),
     ] {
         let shown = format!("{wanted:?}");
         assert_eq!(refusal(replace(&three(), wanted)), expected, "{shown}");
@@ -247,6 +247,9 @@ fn entry() -> impl Strategy<Value = Entry> {
 /// What becomes of a list, thought through without the code: the kind of refusal, or which entry is which environment.
 fn expect(present: &[Environment], wanted: &[Entry]) -> Result<Vec<Option<EnvironmentId>>, &'static str> {
     let times = |f: &dyn Fn(&Entry) -> bool| wanted.iter().filter(|w| f(w)).count();
+    if times(&|w| w.name == PRODUCTION || w.tier == Tier::Production) > 1 {
+        return Err("production-protected");
+    }
     if wanted.iter().any(|w| times(&|o| o.name == w.name) > 1 || (w.by.is_some() && times(&|o| o.by == w.by) > 1)) {
         return Err("validation-failed");
     }
