@@ -6,6 +6,7 @@ use crate::{
 };
 use settings_domain::{
     change::Committed,
+    error::Refused,
     ids::{DeliveryId, EnvironmentId, InvitationId, PersonId, WorkspaceId},
     invitations::NewInvitation,
     policy::{Actor, Mutation, Permit, Role, actions, permit},
@@ -84,10 +85,14 @@ impl App {
         call: &Call,
         new: CreateWorkspace,
     ) -> Result<Committed<WorkspaceView>, Failure<CreateWorkspaceError>> {
-        // Two creations can race for one slug, or one Idempotency-Key, without a tenant to lock: the loser is refused by
-        // the database, and its second attempt sees what the winner made.
+        // Two creations can race for one slug, or one Idempotency-Key, without a tenant to lock. The loser is refused by the
+        // database, or looked for its kept outcome a moment before the winner committed and for the slug a moment after.
+        // Its second attempt sees all that the winner made.
         match self.try_create(permit, call, new.clone()).await {
             Err(Failure::Store(StoreError::Constraint(_))) => self.try_create(permit, call, new).await,
+            Err(Failure::Refused(Refused::Rule(CreateWorkspaceError::SlugTaken))) if call.idempotent.is_some() => {
+                self.try_create(permit, call, new).await
+            }
             other => other,
         }
     }
