@@ -17,7 +17,7 @@ const LEAKS: &[&str] = &[
     "panicked",
     "backtrace",
     ".rs:",
-    "/work/",
+    env!("CARGO_MANIFEST_DIR"),
     "/tmp/",
     "/root/",
     "/home/",
