@@ -6,9 +6,9 @@ use settings_app::failure::Failure;
 use settings_domain::{
     error::{Classified, Kind, Refused},
     impact::Impact,
-    policy::{Denied, Requirement},
+    policy::{Denied, Permission, Requirement, holders},
     ports::StoreError,
-    transaction::EntryError,
+    transaction::{Caller, EntryError},
 };
 
 /// A row of the table.
@@ -157,6 +157,23 @@ impl Problem {
         self.0.headers.push((name, value));
         self
     }
+    /// 403 outside of any workspace, where there is no actor to refuse: in the policy's own words.
+    #[must_use]
+    pub fn lacking(permission: Permission, caller: &Caller) -> Self {
+        let (roles, scopes) = holders(permission);
+        let (name, roles) = (permission.name(), roles.join(", "));
+        let problem = if matches!(caller, Caller::Key(_)) && scopes.is_empty() {
+            Self::new("session-required", format!("needs {name}; no API key can have it, only people: {roles}."))
+        } else {
+            Self::new("forbidden", format!("needs {name}; only {roles} can have it."))
+        };
+        problem.missing(permission)
+    }
+    /// Names the missing permission, for programs and in the line that people read.
+    fn missing(mut self, permission: Permission) -> Self {
+        self.0.error = Some(format!("Forbidden: You do not have permission to {}", permission.does()));
+        self.member("permission", json!(permission.name()))
+    }
     /// The policy's refusal behind it, for the audit log.
     #[must_use]
     pub const fn denied(&self) -> Option<&Denied> {
@@ -245,11 +262,10 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let slug = if denied.needs_a_person() { "session-required" } else { "forbidden" };
         let mut problem = Self::new(slug, format!("{denied}."));
-        problem.0.denied = Some(denied);
         if let Requirement::Permission(p) = denied.requirement {
-            problem.0.error = Some(format!("Forbidden: You do not have permission to {}", p.does()));
-            problem = problem.member("permission", json!(p.name()));
+            problem = problem.missing(p);
         }
+        problem.0.denied = Some(denied);
         problem
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use settings_app::{authenticate::Authenticated, workspaces::CreateWorkspace};
 use settings_domain::{
     ids::WorkspaceId,
-    policy::{Mutation, Permit, actions, permit},
+    policy::{Mutation, Permission, Permit, actions, permit},
     ports::store::Page,
     text::{DisplayName, Email, Region, Slug},
     transaction::{Call, Caller, Snapshot},
@@ -202,7 +202,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         op(Method::POST, "/api/organizations", "createOrganization", T, "Make an organization")
             .takes::<NewOrganization>()
             .gives::<Workspace>(201)
-            .problems(&["slug-taken", "slug-reserved", "retention-below-floor", "idempotency-key-reused"])
+            .problems(&["slug-taken", "slug-reserved", "idempotency-key-reused"])
             .own::<actions::CreateOrganization, _, _>(create),
         op(
             Method::GET,
@@ -334,22 +334,16 @@ async fn create(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result
 
 /// The right to found an organization is the platform's: everybody else is refused with the permission's name.
 fn founder(api: &Api, auth: &Authenticated) -> Result<Permit<actions::CreateOrganization>, Problem> {
-    if matches!(auth.caller, Caller::Key(_)) {
-        return Err(Problem::new(
-            "session-required",
-            "needs organizations:create; no API key can have it, only people: system.",
-        )
-        .member("permission", "organizations:create".into()));
-    }
     if !auth.caller.is_platform() {
-        let sentence = "needs organizations:create; only system has it.";
-        return Err(Problem::new("forbidden", sentence).member("permission", "organizations:create".into()));
+        return Err(Problem::lacking(Permission::OrganizationsCreate, &auth.caller));
     }
     api.app().may_found(&auth.caller).map_err(Problem::from)
 }
 
 async fn list(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<Answer, Problem> {
-    let Caller::User { id: user, platform, .. } = auth.caller else { return Err(Problem::plain("session-required")) };
+    let Caller::User { id: user, platform, .. } = auth.caller else {
+        return Err(Problem::lacking(Permission::OrganizationsRead, &auth.caller));
+    };
     input.only(&["limit", "cursor"])?;
     let after: Option<WorkspaceId> = api.position(&input, &user.to_string(), "listOrganizations")?;
     let page: Page = input.page(after.map(WorkspaceId::as_uuid))?;
@@ -375,7 +369,7 @@ async fn list(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<A
 
 async fn get_organization(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<Answer, Problem> {
     if matches!(auth.caller, Caller::Key(_)) {
-        return Err(Problem::plain("session-required"));
+        return Err(Problem::lacking(Permission::OrganizationsRead, &auth.caller));
     }
     let selector = input.selector(crate::input::Tenant::Organization)?;
     let mut snapshot: Snapshot<actions::ReadWorkspace> = api.enter(&auth, &selector).await?;

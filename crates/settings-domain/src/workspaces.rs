@@ -101,7 +101,6 @@ refusals! {
     CreateWorkspaceError {
         SlugTaken: Conflict "slug-taken" at "/slug", "This slug is taken. Choose another one.";
         SlugReserved: Conflict "slug-reserved" at "/slug", "The service keeps this slug for itself. Choose another one.";
-        RetentionBelowFloor: Invalid "retention-below-floor" at "/dataRetentionDays", "The retention is under the compliance floor. Choose at least complianceFloorDays.";
     }
 }
 
