@@ -20,6 +20,7 @@ pub mod micros;
 pub mod notices;
 pub mod policy;
 pub mod ports;
+pub mod sealed;
 pub mod text;
 pub mod tokens;
 pub mod transaction;

@@ -8,6 +8,7 @@ pub mod mail;
 pub mod outbox;
 pub mod store;
 pub mod tokens;
+pub mod vault;
 
 use std::error::Error;
 use time::OffsetDateTime;
