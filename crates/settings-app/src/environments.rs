@@ -7,10 +7,18 @@ use settings_domain::{
     change::Committed,
     environments::{Environment, EnvironmentError, EnvironmentRights, Tier, Wanted},
     ids::EnvironmentId,
+    impact::Affected,
     policy::{Permit, actions},
+    ports::{
+        StoreError,
+        store::{Page, UnitOfWork},
+    },
+    references::{Use, affected},
+    secrets::MAX_SECRETS,
     text::EnvironmentName,
     transaction::{Call, Transaction},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An environment as somebody wants it.
 #[derive(Debug, Clone)]
@@ -48,7 +56,11 @@ impl App {
         let present = tx.load().environments().await?;
         let rights = EnvironmentRights { update: tx.permit().clone(), create: tx.also().ok(), delete: tx.also().ok() };
         let wanted = wanted.into_iter().map(|e| self.wanted(e)).collect();
-        let change = Environment::replace(&rights, &present, wanted, |_| Vec::new(), &call.guard)?;
+        let change = {
+            let contents = contents(tx.load(), None).await?;
+            let of = |id| contents.get(&id).cloned().unwrap_or_default();
+            Environment::replace(&rights, &present, wanted, of, &call.guard)?
+        };
         Ok(tx.commit(change).await?)
     }
 
@@ -95,7 +107,33 @@ impl App {
         replayed!(tx);
         let present = tx.load().environments().await?;
         let there = present.iter().find(|e| e.id == id).ok_or_else(|| Failure::rule(EnvironmentError::NotFound))?;
-        let change = there.delete(tx.permit(), Vec::new(), &call.guard)?;
+        let mut contents = contents(tx.load(), Some(id)).await?;
+        let change = there.delete(tx.permit(), contents.remove(&id).unwrap_or_default(), &call.guard)?;
         Ok(tx.commit(change).await?)
     }
+}
+
+/// What environments hold and what is said to use them: all that a deletion takes along.
+async fn contents(
+    load: &mut dyn UnitOfWork,
+    only: Option<EnvironmentId>,
+) -> Result<BTreeMap<EnvironmentId, Vec<Affected>>, StoreError> {
+    const LOST: &str = "It is in the environment and is deleted with it.";
+    let mut all: BTreeMap<EnvironmentId, Vec<Affected>> = BTreeMap::new();
+    for record in load.variable_records(only).await? {
+        all.entry(record.variable.environment).or_default().push(record.variable.as_affected(LOST));
+    }
+    for secret in load.secrets(only, Page { after: None, limit: MAX_SECRETS }).await? {
+        all.entry(secret.environment).or_default().push(secret.as_affected(LOST));
+    }
+    let environments = match only {
+        Some(id) => BTreeSet::from([Use::from(id)]),
+        None => load.environments().await?.iter().map(|e| Use::from(e.id)).collect(),
+    };
+    for dependant in load.dependants(&environments).await? {
+        let environment = EnvironmentId::from_uuid(dependant.uses.id);
+        let why = "It uses the environment and fails without it.";
+        all.entry(environment).or_default().extend(affected(&[dependant], why));
+    }
+    Ok(all)
 }

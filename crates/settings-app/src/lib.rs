@@ -12,7 +12,12 @@ pub mod environments;
 pub mod failure;
 pub mod invitations;
 pub mod members;
+pub mod models;
+pub mod references;
+mod sealing;
+pub mod secrets;
 pub mod sign_in;
+pub mod variables;
 pub mod worker;
 pub mod workspaces;
 
@@ -23,17 +28,20 @@ use settings_domain::{
         audit::AuditSealer,
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
+        outbound::Outbound,
         outbox::Outbox,
-        store::{KeyDirectory, Store},
+        probe::ModelProber,
+        store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
+        vault::Vault,
     },
     text::{EmailKey, Region},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
-pub trait AnyStore: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
-impl<T: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep> AnyStore for T {}
+pub trait AnyStore: Store + Resolving + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
+impl<T: Store + Resolving + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep> AnyStore for T {}
 
 /// What the operator configured and rules need to know.
 #[derive(Debug, Clone)]
@@ -59,6 +67,12 @@ pub struct Ports {
     pub mint: Arc<dyn TokenMint>,
     /// Seals audit events.
     pub sealer: Arc<dyn AuditSealer>,
+    /// Seals and opens the values of tenants.
+    pub vault: Arc<dyn Vault>,
+    /// Vets places that tenants name.
+    pub outbound: Arc<dyn Outbound>,
+    /// Calls the providers of models.
+    pub prober: Arc<dyn ModelProber>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
     /// The process's clock.

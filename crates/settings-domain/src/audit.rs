@@ -8,9 +8,7 @@ mod record;
 pub use record::{AuditRecord, Broken, Commitment, Opening, SealedEvent, Verification};
 
 use crate::{
-    ids::{
-        ApiKeyId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId, WorkspaceId,
-    },
+    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId, WorkspaceId},
     policy::{Actor, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
 };
 use serde::{Deserialize, Serialize};

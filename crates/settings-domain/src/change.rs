@@ -5,8 +5,12 @@ use crate::{
     environments::EnvironmentWrite,
     invitations::InvitationWrite,
     members::MemberWrite,
+    models::ModelWrite,
     notices::Notice,
     policy::{Mutation, Permit, TenantScope},
+    references::ReferrerWrite,
+    secrets::SecretWrite,
+    variables::VariableWrite,
     workspaces::WorkspaceWrite,
 };
 
@@ -23,6 +27,14 @@ pub enum Write {
     Invitation(InvitationWrite),
     /// An API key row.
     ApiKey(ApiKeyWrite),
+    /// A variable row.
+    Variable(VariableWrite),
+    /// A secret row.
+    Secret(SecretWrite),
+    /// A model row.
+    Model(ModelWrite),
+    /// A referrer with what it uses.
+    Referrer(ReferrerWrite),
 }
 
 /// The part of a change that an adapter sees: everything in it is written in one transaction, or nothing.

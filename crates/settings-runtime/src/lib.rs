@@ -29,8 +29,7 @@ pub mod inject;
 mod model;
 mod prelude;
 pub mod redact;
-mod variable_name;
 
 pub use model::{Credential, Model, Owner};
 pub use prelude::Prelude;
-pub use variable_name::{RESERVED_VARIABLE_NAMES, VariableName, VariableNameError};
+pub use settings_domain::variables::{RESERVED_VARIABLE_NAMES, VariableName, VariableNameError};

@@ -1,11 +1,13 @@
-//! Names of variables. Depends on nothing, so that it can move to the domain as it is.
+//! Names of variables: identifiers that a script can write and that take nothing else's place.
+use serde::{Deserialize, Serialize};
 use std::{error, fmt, str::FromStr};
 
 /// The name of a variable: `^[A-Za-z_][A-Za-z0-9_]{0,255}$` and not [reserved](RESERVED_VARIABLE_NAMES).
 ///
 /// ASCII only: no two names look alike, and none changes under Unicode normalization. No `$`, which is legal in
 /// JavaScript but starts an interpolation in most languages a script may be pasted from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VariableName(String);
 
 /// A text is no name for a variable.
