@@ -14,11 +14,15 @@ mod invitations;
 mod json;
 pub mod limits;
 mod members;
+mod models;
 pub mod openapi;
 pub mod operation;
 pub mod pages;
 pub mod problem;
+mod references;
 mod roles;
+mod secrets;
+mod variables;
 mod workspaces;
 
 pub use dispatch::{ClientAddress, RequestId};
@@ -107,6 +111,10 @@ pub fn operations() -> Vec<Operation> {
         members::operations(),
         invitations::operations(),
         api_keys::operations(),
+        variables::operations(),
+        secrets::operations(),
+        models::operations(),
+        references::operations(),
         roles::operations(),
         audit::operations(),
     ]

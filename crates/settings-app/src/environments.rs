@@ -5,7 +5,7 @@ use crate::{
 };
 use settings_domain::{
     change::Committed,
-    environments::{Environment, EnvironmentError, EnvironmentRights, Tier, Wanted},
+    environments::{Environment, EnvironmentError, EnvironmentRights, EnvironmentView, Tier, Wanted},
     ids::EnvironmentId,
     impact::Affected,
     policy::{Permit, actions},
@@ -50,18 +50,20 @@ impl App {
         permit: &Permit<actions::UpdateEnvironment>,
         call: &Call,
         wanted: Vec<WantedEnvironment>,
-    ) -> Result<Committed<Vec<Environment>>, Failure<EnvironmentError>> {
+    ) -> Result<Committed<Vec<EnvironmentView>>, Failure<EnvironmentError>> {
         let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
         replayed!(tx);
         let present = tx.load().environments().await?;
         let rights = EnvironmentRights { update: tx.permit().clone(), create: tx.also().ok(), delete: tx.also().ok() };
         let wanted = wanted.into_iter().map(|e| self.wanted(e)).collect();
+        let counts = tx.load().variable_counts().await?;
         let change = {
             let contents = contents(tx.load(), None).await?;
             let of = |id| contents.get(&id).cloned().unwrap_or_default();
             Environment::replace(&rights, &present, wanted, of, &call.guard)?
         };
-        Ok(tx.commit(change).await?)
+        let view = |e| EnvironmentView::new(e, &counts);
+        Ok(tx.commit(change.map(|list| list.into_iter().map(view).collect())).await?)
     }
 
     /// Adds one.
@@ -70,12 +72,12 @@ impl App {
         permit: &Permit<actions::CreateEnvironment>,
         call: &Call,
         wanted: WantedEnvironment,
-    ) -> Result<Committed<Environment>, Failure<EnvironmentError>> {
+    ) -> Result<Committed<EnvironmentView>, Failure<EnvironmentError>> {
         let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
         replayed!(tx);
         let present = tx.load().environments().await?;
         let change = Environment::create(tx.permit(), &present, self.wanted(wanted))?;
-        Ok(tx.commit(change).await?)
+        Ok(tx.commit(change.map(|environment| EnvironmentView { environment, variables: 0 })).await?)
     }
 
     /// Changes one; what is absent stays.
@@ -86,14 +88,15 @@ impl App {
         id: EnvironmentId,
         name: Option<EnvironmentName>,
         tier: Option<Tier>,
-    ) -> Result<Committed<Environment>, Failure<EnvironmentError>> {
+    ) -> Result<Committed<EnvironmentView>, Failure<EnvironmentError>> {
         let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
         replayed!(tx);
         let present = tx.load().environments().await?;
         let there = present.iter().find(|e| e.id == id).ok_or_else(|| Failure::rule(EnvironmentError::NotFound))?;
         let name = name.unwrap_or_else(|| there.name.clone());
         let change = there.update(tx.permit(), &present, name, tier.unwrap_or(there.tier), &call.guard)?;
-        Ok(tx.commit(change).await?)
+        let counts = tx.load().variable_counts().await?;
+        Ok(tx.commit(change.map(|e| EnvironmentView::new(e, &counts))).await?)
     }
 
     /// Drops one.

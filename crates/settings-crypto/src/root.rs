@@ -58,6 +58,7 @@ pub struct RootKey {
     pub(crate) audit_mac: Arc<Key>,
     pub(crate) audit_salts: Arc<Key>,
     pub(crate) cursor: Arc<Key>,
+    pub(crate) fingerprint: Arc<Key>,
 }
 
 impl fmt::Debug for RootKey {
@@ -82,6 +83,7 @@ impl RootKey {
             audit_mac: derive(&root, "audit-mac")?,
             audit_salts: derive(&root, "audit-salt-wrapping")?,
             cursor: derive(&root, "cursor")?,
+            fingerprint: derive(&root, "call-fingerprint")?,
         })
     }
 }
