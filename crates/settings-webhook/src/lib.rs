@@ -1,0 +1,1 @@
+//! Webhook deliveries: signed, and sent where a tenant has chosen.
