@@ -211,7 +211,7 @@ impl Model {
             provider: new.provider,
             name: new.name,
             description: new.description,
-            url: new.url.as_str().to_owned(),
+            url: new.url.url().to_owned(),
             origin: new.url.origin().to_owned(),
             auth: new.auth,
             visible: true,
@@ -236,7 +236,7 @@ impl Model {
     ) -> Result<Change<Self>, Refused<ModelError>> {
         guard.check_version(self.version)?;
         let (url, origin) = match &patch.url {
-            Some(url) => (url.as_str().to_owned(), url.origin().to_owned()),
+            Some(url) => (url.url().to_owned(), url.origin().to_owned()),
             None => (self.url.clone(), self.origin.clone()),
         };
         if origin != self.origin && patch.credential.is_none() {

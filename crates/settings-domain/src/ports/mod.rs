@@ -8,9 +8,12 @@ pub mod mail;
 pub mod outbound;
 pub mod outbox;
 pub mod probe;
+pub mod sending;
+pub mod slack;
 pub mod store;
 pub mod tokens;
 pub mod vault;
+pub mod webhooks;
 
 use std::error::Error;
 use time::OffsetDateTime;

@@ -1,9 +1,9 @@
-//! Whether a tenant may name a place for this service to call.
+//! Whether a tenant may name a URL that this service will send to (SS01-SS10).
 use crate::ids::WorkspaceId;
 use async_trait::async_trait;
 use std::fmt;
 
-/// A place that tenants may name. Every later call is vetted again: names point elsewhere tomorrow.
+/// A URL that [`Outbound::vet`] has passed. `Debug` shows the origin alone: the path of a webhook is often its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OutboundUrl {
     url: String,
@@ -12,22 +12,25 @@ pub struct OutboundUrl {
 }
 
 impl OutboundUrl {
-    /// What an adapter has vetted: the whole URL, normalised; its origin (scheme, host, port); its host.
+    /// For implementations of [`Outbound`], and of its fakes: says that the URL was vetted.
     #[must_use]
     pub const fn vetted(url: String, origin: String, host: String) -> Self {
         Self { url, origin, host }
     }
-    /// The whole URL, normalised.
+
+    /// The whole URL, normalised: what is stored and sent to.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
-    /// Scheme, host and port, such as `https://example.com`.
+
+    /// Scheme, host and port, such as `https://example.com`. A credential given for one origin is not for another (MO01).
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
-    /// The host, normalised.
+
+    /// The host, normalised: what may be shown where the whole URL may not.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -35,21 +38,37 @@ impl OutboundUrl {
 }
 
 impl fmt::Debug for OutboundUrl {
-    /// The origin alone: some services take keys in the path or the query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OutboundUrl").field(&self.origin).finish()
     }
 }
 
-/// Why a place may not be named, in one sentence for the person who did. It tells nothing about a private network.
+/// The URL must not be used: one sentence for the person who typed it, which repeats nothing of what was looked up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct OutboundRefusal(pub String);
 
-/// Vets places.
+/// Judges URLs of tenants.
 #[async_trait]
 pub trait Outbound: Send + Sync {
-    /// Parses, applies the operator's policy and looks the name up, within two seconds. A name whose answers are private is
-    /// refused. One that can't be looked up now is accepted: it is vetted again at each call.
+    /// Checks the text, then looks the host up for at most two seconds and connects to nothing.
+    ///
+    /// A host with an address that is not public is refused. One that cannot be looked up now is accepted: it is judged
+    /// again, with what it stands for then, at each attempt to send.
     async fn vet(&self, url: &str, tenant: WorkspaceId) -> Result<OutboundUrl, OutboundRefusal>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OutboundUrl;
+
+    #[test]
+    fn debug_shows_the_origin_and_keeps_the_path_to_itself() {
+        let url = OutboundUrl::vetted(
+            "https://hooks.example.com/s3cret".to_owned(),
+            "https://hooks.example.com".to_owned(),
+            "hooks.example.com".to_owned(),
+        );
+        assert_eq!(format!("{url:?}"), r#"OutboundUrl("https://hooks.example.com")"#);
+    }
 }

@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings-aws", &["settings-domain"]),
     ("settings-crypto", &["settings-domain"]),
     ("settings-oidc", &["settings-domain"]),
+    ("settings-slack", &["settings-domain"]),
+    ("settings-webhook", &["settings-domain", "settings-egress"]),
     ("settings-egress", &[]),
     ("settings-notify", &["settings-domain"]),
     ("settings-sql", &["settings-domain"]),

@@ -1,6 +1,6 @@
 //! The SMTP sender against a real server.
-mod support;
 
+use crate::support::{HOSTILE, LINK, NOW, Sink, TestResult, clock, delivery, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::{Letter, Mail, MailError, Mailer};
 use settings_notify::SmtpMailer;
@@ -9,7 +9,6 @@ use std::{
     net::TcpListener,
     time::{Duration, Instant},
 };
-use support::{HOSTILE, LINK, NOW, Sink, TestResult, clock, delivery, invitation};
 
 const FROM: &str = "Settings Service <no-reply@mail.example.org>";
 

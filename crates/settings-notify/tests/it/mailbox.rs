@@ -1,6 +1,6 @@
 //! The local mailbox on a real disk.
-mod support;
 
+use crate::support::{LINK, NOW, TestResult, clock, delivery, invitation};
 use serde_json::Value;
 use settings_domain::{
     ports::mail::{Letter, Mail, MailError, Mailer},
@@ -17,7 +17,6 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use support::{LINK, NOW, TestResult, clock, delivery, invitation};
 use time::{Duration, format_description::well_known::Rfc3339};
 
 /// A clock that goes on by a second each time it is read.

@@ -2,8 +2,8 @@
 //!
 //! It also guards against somebody turning on lettre's `tracing` feature anywhere in the workspace: with it the library
 //! logs every line it sends.
-mod support;
 
+use crate::support::{Sink, TestResult, clock, delivery, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::Mailer;
 use settings_notify::{LocalMailbox, SmtpMailer};
@@ -12,7 +12,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use support::{Sink, TestResult, clock, delivery, invitation};
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
 #[derive(Clone, Default)]

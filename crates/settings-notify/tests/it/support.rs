@@ -1,5 +1,4 @@
 //! The peers and letters that the tests share.
-#![expect(dead_code, reason = "every test file uses its own part of this")]
 use secrecy::SecretString;
 use serde::Deserialize;
 use settings_domain::{

@@ -2,13 +2,12 @@
 //!
 //! Which roots are trusted is the process's environment, and a test cannot change its own: so the test that trusts the
 //! certificate starts itself again with `SSL_CERT_FILE` set.
-mod support;
 
+use crate::support::{Sink, TestResult, clock, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::{MailError, Mailer};
 use settings_notify::SmtpMailer;
 use std::{env, error::Error, fs, path::Path, process::Command};
-use support::{Sink, TestResult, clock, invitation};
 
 const CHILD: &str = "SETTINGS_NOTIFY_TLS_CHILD";
 
@@ -35,7 +34,7 @@ async fn mail_goes_over_tls_to_a_trusted_relay() -> TestResult {
         let dir = tempfile::tempdir()?;
         let (cert, key) = certificate(dir.path())?;
         let child = Command::new(env::current_exe()?)
-            .args(["--exact", "mail_goes_over_tls_to_a_trusted_relay", "--nocapture"])
+            .args(["--exact", "tls::mail_goes_over_tls_to_a_trusted_relay", "--nocapture"])
             .env("SSL_CERT_FILE", &cert)
             .env_remove("SSL_CERT_DIR")
             .env(CHILD, key)

@@ -1,0 +1,1 @@
+//! Slack: connecting a workspace by OAuth, and posting notifications.
