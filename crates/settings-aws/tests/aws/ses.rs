@@ -44,7 +44,7 @@ fn mime(from: &str, mail: &Mail) -> String {
     )
 }
 
-fn composing(from: &'static str) -> Compose {
+pub(crate) fn composing(from: &'static str) -> Compose {
     Arc::new(move |mail| {
         if mail.to.as_str().starts_with("unwritable") {
             return Err(MailError::Refused("it cannot be written".into()));
@@ -59,7 +59,7 @@ pub(crate) async fn mailer(endpoint: &str) -> Result<SesMailer, AnyError> {
 }
 
 /// Whether it was final, and what is said about it, with all its causes.
-fn sentence(result: Result<(), MailError>, is: fn(&SesFailure) -> bool) -> Result<(bool, String), AnyError> {
+pub(crate) fn sentence(result: Result<(), MailError>, is: fn(&SesFailure) -> bool) -> Result<(bool, String), AnyError> {
     let (last, error) = match result {
         Ok(()) => return Err("it worked".into()),
         Err(MailError::Refused(error)) => (true, error),
