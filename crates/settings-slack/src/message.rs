@@ -18,7 +18,7 @@ const MAX_NAME: usize = 100;
 /// Most fields, and how many a section takes.
 const MAX_FIELDS: usize = 20;
 const FIELDS_PER_SECTION: usize = 10;
-/// What begins and ends in a mention of many people, without the sign before it.
+/// The words that mention many people, without the sign before them.
 const CALLS: [&str; 4] = ["channel", "everyone", "group", "here"];
 
 /// What is sent to `chat.postMessage`.
@@ -42,8 +42,8 @@ pub(crate) fn render(channel: &str, message: &SlackMessage, delivery: DeliveryId
     for some in fields.chunks(FIELDS_PER_SECTION) {
         blocks.push(json!({"type": "section", "fields": some}));
     }
-    // A link and no button: Slack tells an app with a button, which is one for this service's clicks alone, that it does
-    // not answer to it.
+    // A link and not a button: Slack reports each click on a button to the app, and shows a warning where the app takes no
+    // such reports.
     if let Some(link) = message.link.as_ref().and_then(|(label, url)| link(label, url)) {
         blocks.push(json!({"type": "section", "text": mrkdwn(&link)}));
     }
