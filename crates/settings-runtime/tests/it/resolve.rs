@@ -21,6 +21,9 @@ use uuid::Uuid;
 
 const URL: &str = "https://llm.example.com/v1/chat";
 
+/// What somebody does to the rows.
+type Damage = fn(&mut Vec<VariableRecord>);
+
 /// What is said of an error, with all its causes and its `Debug`.
 fn told(error: &ResolveError) -> String {
     let mut text = format!("{error:?} {error}");
@@ -94,7 +97,7 @@ async fn one_of_a_hundred_that_does_not_open_fails_all_and_is_named_without_a_va
     let resolver = world.resolver(MINE);
     assert_eq!(resolver.variables(PRODUCTION).await.unwrap().len(), 100);
 
-    let damages: [(&str, fn(&mut Vec<VariableRecord>)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("a flipped bit", |all| {
             let mut bytes = all[41].value.sealed().bytes().to_vec();
             *bytes.last_mut().unwrap() ^= 1;
