@@ -40,7 +40,10 @@ use settings_domain::{
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
-pub trait AnyStore: Store + Resolving + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
+pub trait AnyStore:
+    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
+{
+}
 impl<T> AnyStore for T where
     T: Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
 {
