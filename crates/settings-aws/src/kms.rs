@@ -204,6 +204,10 @@ impl Keyring for KmsKeyring {
         data_key(answer.plaintext).ok_or_else(|| self.unavailable(KmsFailure::Malformed))
     }
 
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String> {
+        parts(wrapped)?.0.map(str::to_owned)
+    }
+
     /// KMS says a key's ARN only in the answer to a use of it, and that is a right that the service has anyway.
     async fn current(&self) -> Result<String, KeyringError> {
         match self.arn.get() {
