@@ -13,6 +13,7 @@
 )]
 mod api_keys;
 mod audit_coverage;
+mod canaries;
 mod crashes;
 mod credentials;
 mod cursors;
@@ -26,13 +27,17 @@ mod json;
 mod logs;
 mod main_job;
 mod members;
+mod models;
 mod operations;
 mod outages;
 mod preconditions;
 mod races;
 mod rate_limits;
+mod references;
 mod roles;
+mod secrets;
 mod support;
 mod tampering;
 mod transport;
+mod variables;
 mod workspaces;
