@@ -3,15 +3,18 @@ use crate::{
     config::{Config, Kms, Mail},
     database::Database,
     failure::{Failure, causes},
+    outbound,
 };
 use settings_app::{App, Ports, Rules};
 use settings_aws::{AwsOptions, KmsKeyring};
-use settings_crypto::{AuditKeys, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
+use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
     ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer},
     text::EmailKey,
 };
 use settings_notify::{LocalMailbox, SmtpMailer};
+use settings_probe::HttpProber;
+use settings_webhook::WebhookClient;
 use std::sync::Arc;
 
 /// The service, and what only its shell needs.
@@ -24,7 +27,7 @@ pub(crate) struct Service {
 
 /// Opens everything that the use cases need. `public_url` has no trailing slash.
 pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
-    let keyring = keyring(config, database).await?;
+    let keyring: Arc<dyn Keyring> = keyring(config, database).await?.into();
     let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
@@ -34,6 +37,7 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     };
     let entropy = SystemEntropy::new(now.clone()).map_err(|e| Failure::service(e.to_string()))?;
     let (emails, subjects) = config.platform();
+    let egress = outbound::client(&config.outbound_allow, config.bind, &public_url)?;
     let rules = Rules {
         floor_days: config.compliance_floor_days,
         regions: config.regions.clone(),
@@ -41,8 +45,12 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         platform_subjects: subjects.into_iter().collect(),
         public_url,
     };
+    let store = database.store(sealer.clone());
     let ports = Ports {
-        store: database.store(sealer.clone()),
+        vault: Arc::new(EnvelopeVault::new(keyring, store.clone(), clock.clone(), &root)),
+        outbound: Arc::new(WebhookClient::new(egress.clone())),
+        prober: Arc::new(HttpProber::new(egress, clock.clone())),
+        store,
         mint: Arc::new(Tokens::new(&root)),
         sealer,
         verifier: verifier(config, clock.clone())?,

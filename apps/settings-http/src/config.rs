@@ -127,6 +127,10 @@ pub(crate) struct Config {
     /// Folder of the local mailbox.
     #[arg(long, env = "SETTINGS_MAILBOX", default_value = "data/mailbox", global = true)]
     pub(crate) mailbox: PathBuf,
+    /// Networks that webhooks and model probes may reach although they are private, over plain http and on any port: CIDRs,
+    /// separated by commas.
+    #[arg(long, env = "SETTINGS_OUTBOUND_ALLOW", default_value = "", global = true)]
+    pub(crate) outbound_allow: String,
     /// Lowest retention in days that any workspace may choose.
     #[arg(long, env = "SETTINGS_COMPLIANCE_FLOOR_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), global = true)]
     pub(crate) compliance_floor_days: i64,

@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod listen;
 mod operations;
+mod outbound;
 mod pages;
 mod serve;
 
