@@ -8,7 +8,6 @@ mod doctor;
 mod failure;
 mod listen;
 mod operations;
-mod outbound;
 mod pages;
 mod serve;
 
