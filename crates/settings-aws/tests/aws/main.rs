@@ -7,6 +7,7 @@ mod moto;
 mod opening;
 mod proxy;
 mod responder;
+mod rotation;
 mod silence;
 mod tls;
 
