@@ -16,7 +16,8 @@ use aws_sdk_kms::{
 };
 use failure::Verdict;
 pub use failure::{KmsError, KmsFailure};
-use key_name::{KeyName, is_region};
+use key_name::KeyName;
+pub(crate) use key_name::is_region;
 use secrecy::SecretSlice;
 use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError, Rotation};
 use std::{collections::HashMap, error::Error, fmt, time::Duration};
