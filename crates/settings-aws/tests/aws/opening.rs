@@ -64,7 +64,8 @@ async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
     let moto = Moto::start()?;
     let (id, arn) = moto.key().await?;
     let keyring = keyring(&moto.url(), &id).await?;
-    let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
+    let data = keyring.generate_data_key(CONTEXT).await?;
+    let wrapped = data.wrapped;
     // The version (a flipped bit makes the former one of it), the length of the ARN, the ARN, and moto's id.
     let names = 0..2 + arn.len() + id.len();
     assert!(wrapped.len() > names.end + 32);
@@ -73,6 +74,8 @@ async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
         bad[position] ^= 1 << (position % 8);
         match keyring.decrypt(&bad, CONTEXT).await {
             Err(KeyringError::Foreign) => {}
+            // To moto the ARN of another account or partition is the same key.
+            Ok(key) if names.contains(&position) => assert_eq!(key.expose_secret(), data.key.expose_secret()),
             // Another key is asked than the one that wrapped, or one that is none.
             other if names.contains(&position) => {
                 sentence(other, |_| true)?;
