@@ -59,7 +59,9 @@ async fn open(config: &Config) -> Result<(Database, Service), Failure> {
     let database = Database::connect(&config.database_url()?).await?;
     match database.pending_migrations().await? {
         0 => {}
-        n => return Err(Failure::service(format!("the schema is {n} migrations behind. Run `settings-http migrate`."))),
+        n => {
+            return Err(Failure::service(format!("the schema is {n} migrations behind. Run `settings-http migrate`.")));
+        }
     }
     let service = compose::service(config, &database, String::new()).await?;
     Ok((database, service))
@@ -124,9 +126,13 @@ pub(crate) async fn rotate(config: &Config, dry_run: bool, new_key: bool) -> Res
 fn plan(standing: &Standing, new_key: bool) -> String {
     let Wrappings { total, old, .. } = standing.wrappings;
     if new_key || standing.is_done() {
-        format!("dry run: would ask the keyring for another key-encryption key and wrap {total} data keys and the root key by it; nothing was changed")
+        format!(
+            "dry run: would ask the keyring for another key-encryption key and wrap {total} data keys and the root key by it; nothing was changed"
+        )
     } else {
-        format!("dry run: would go on with an earlier rotation and wrap {old} data keys and the root key by the current key; nothing was changed")
+        format!(
+            "dry run: would go on with an earlier rotation and wrap {old} data keys and the root key by the current key; nothing was changed"
+        )
     }
 }
 

@@ -45,7 +45,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Audit(AuditCommand::Verify { workspace }) => {
                 commands::verify(&cli.config, workspace.as_deref()).await
             }
-            Command::Keys(KeysCommand::Rotate { dry_run, new_key }) => keys::rotate(&cli.config, dry_run, new_key).await,
+            Command::Keys(KeysCommand::Rotate { dry_run, new_key }) => {
+                keys::rotate(&cli.config, dry_run, new_key).await
+            }
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }

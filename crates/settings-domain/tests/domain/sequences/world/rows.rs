@@ -146,8 +146,13 @@ impl World {
                 let row = self.keys.iter_mut().find(|k| k.id == *id).expect("a key that is there");
                 assert!(*at == now && row.revoked_at.replace(*at).is_none(), "a key is revoked once");
             }
-            Write::Environment(EnvironmentWrite::Update(_)) | Write::Workspace(WorkspaceWrite::Delete(_)) => {
-                panic!("no command here asks for that: see `environments`, `workspaces`")
+            Write::Environment(EnvironmentWrite::Update(_))
+            | Write::Workspace(WorkspaceWrite::Delete(_))
+            | Write::Variable(_)
+            | Write::Secret(_)
+            | Write::Model(_)
+            | Write::Referrer(_) => {
+                panic!("no command here asks for that: see the module of that name")
             }
         }
     }
