@@ -55,8 +55,7 @@ fn opening(c: &mut Criterion) {
     let root = RootKey::new(&vec![7; 32].into()).unwrap();
     let vault = EnvelopeVault::new(Arc::new(ring), Arc::new(Empty), Arc::new(SystemClock), &root);
     let (workspace, at) = (WorkspaceId::from_uuid(Uuid::from_u128(2)), OffsetDateTime::UNIX_EPOCH);
-    let permit: Permit<actions::ResolveVariables> =
-        permit(&Actor::task(SystemTask::Execute, workspace), at).unwrap();
+    let permit: Permit<actions::ResolveVariables> = permit(&Actor::task(SystemTask::Execute, workspace), at).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let cipher = runtime.block_on(vault.current(permit.scope())).unwrap();
     let environment = EnvironmentId::from_uuid(Uuid::from_u128(3));

@@ -28,7 +28,10 @@ async fn main() -> io::Result<()> {
         let data = ring.generate_data_key(&context).await.unwrap();
         let (id, wrapped) = (workspace.simple(), hex::encode(&data.wrapped));
         let values = format!("{open}{id}', 1, {bytes}{wrapped}', '{}', 0", data.wrapped_by);
-        writeln!(out, "INSERT INTO data_keys (workspace_id, generation, wrapped, wrapped_by, created_at) VALUES ({values});")?;
+        writeln!(
+            out,
+            "INSERT INTO data_keys (workspace_id, generation, wrapped, wrapped_by, created_at) VALUES ({values});"
+        )?;
     }
     writeln!(out, "COMMIT;")
 }

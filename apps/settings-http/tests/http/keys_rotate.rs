@@ -47,8 +47,8 @@ async fn secret(tenant: &Tenant, environment: &str, value: &str) -> String {
     made["id"].as_str().unwrap().to_owned()
 }
 async fn environment(tenant: &Tenant) -> String {
-    let all = tenant.admin.get(tenant.path("/workspace")).await.ok();
-    let all = all["environments"].as_array().unwrap();
+    let all = tenant.admin.get(format!("/api/environments?organizationId={}", tenant.id)).await.ok();
+    let all = all["items"].as_array().unwrap();
     all.iter().find(|e| e["tier"] != "production").unwrap_or(&all[0])["id"].as_str().unwrap().to_owned()
 }
 async fn value(tenant: &Tenant, secret: &str) -> String {
