@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// The service, and what only its shell needs.
 pub(crate) struct Service {
     pub(crate) app: Arc<App>,
+    /// What wraps the database's keys.
+    pub(crate) keyring: Arc<dyn Keyring>,
     pub(crate) mailer: Arc<dyn Mailer>,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
@@ -59,7 +61,7 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         entropy: Arc::new(entropy),
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
-    Ok(Service { app: Arc::new(App::new(ports, rules)), mailer, mailbox })
+    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, mailer, mailbox })
 }
 
 async fn keyring(config: &Config, database: &Database) -> Result<Arc<dyn Keyring>, Failure> {

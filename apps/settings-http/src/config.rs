@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Key-encryption keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
     /// Run the worker alone: it sends queued mail.
@@ -62,6 +65,31 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "SLUG")]
         workspace: Option<String>,
     },
+}
+
+/// What to do with the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Wrap every data key and the root key by a new key-encryption key, while the service runs.
+    ///
+    /// Values are not touched. A run that was stopped is finished by the next, which makes no further key. With a key in AWS
+    /// KMS: set `SETTINGS_KMS` to the new key on every server first.
+    #[command(after_help = "Examples:
+  settings-http keys rotate --dry-run    what would be done
+  settings-http keys rotate              do it; run it again if it was stopped
+  settings-http keys status              what is still on an old key
+
+Exit codes: 0 everything is on the current key, 1 something is not, 2 bad usage or configuration.")]
+    Rotate {
+        /// Say what would be done and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Make a further key even where something is still on an old one, such as a data key that does not open.
+        #[arg(long)]
+        new_key: bool,
+    },
+    /// Say which key-encryption key wraps and what is still on an old one; exit 1 where something is.
+    Status,
 }
 
 /// On, off or by circumstances.

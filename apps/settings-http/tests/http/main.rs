@@ -24,6 +24,7 @@ mod idempotency;
 mod invitations;
 mod isolation;
 mod json;
+mod keys_rotate;
 mod logs;
 mod main_job;
 mod members;

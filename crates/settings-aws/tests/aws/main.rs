@@ -9,6 +9,7 @@ mod moto;
 mod opening;
 mod proxy;
 mod responder;
+mod rotation;
 mod ses;
 mod silence;
 mod tls;
