@@ -33,15 +33,21 @@ use settings_domain::{
         probe::ModelProber,
         store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
-        vault::Vault,
+        vault::{DataKeyStore, Vault},
     },
     text::{EmailKey, Region},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
-pub trait AnyStore: Store + Resolving + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
-impl<T: Store + Resolving + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep> AnyStore for T {}
+pub trait AnyStore:
+    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
+{
+}
+impl<T> AnyStore for T where
+    T: Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
+{
+}
 
 /// What the operator configured and rules need to know.
 #[derive(Debug, Clone)]

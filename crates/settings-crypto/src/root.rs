@@ -59,6 +59,7 @@ pub struct RootKey {
     pub(crate) audit_salts: Arc<Key>,
     pub(crate) cursor: Arc<Key>,
     pub(crate) fingerprint: Arc<Key>,
+    pub(crate) value_digest: Arc<Key>,
 }
 
 impl fmt::Debug for RootKey {
@@ -84,6 +85,7 @@ impl RootKey {
             audit_salts: derive(&root, "audit-salt-wrapping")?,
             cursor: derive(&root, "cursor")?,
             fingerprint: derive(&root, "call-fingerprint")?,
+            value_digest: derive(&root, "value-digest")?,
         })
     }
 }
@@ -94,6 +96,15 @@ fn derive(root: &Prk, purpose: &str) -> Result<Arc<Key>, RootKeyError> {
         .and_then(|okm| okm.fill(key.as_mut()))
         .map_err(|_| RootKeyError::Length)?;
     Ok(Arc::new(Key::new(&key)))
+}
+
+/// Wraps this database's root key by the key-encryption key that wraps now. Returns whether there was one to wrap; what
+/// another process wrapped meanwhile is as good.
+pub async fn rewrap_root(keyring: &dyn Keyring, store: &dyn RootKeyStore) -> Result<bool, RootKeyError> {
+    let Some(old) = store.root_key().await? else { return Ok(false) };
+    let (new, _) = keyring.re_encrypt(&old, CONTEXT).await?;
+    store.rewrap_root_key(&old, &new).await?;
+    Ok(true)
 }
 
 /// Unwraps this database's root key. The first process on a new database makes it; if several are first at once, the

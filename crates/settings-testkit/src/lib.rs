@@ -7,3 +7,4 @@ pub mod entropy;
 pub mod fake;
 pub mod postgres;
 pub mod seal;
+pub mod vault;

@@ -5,6 +5,7 @@ use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
     fake::FakeStore,
     seal::PlainSealer,
+    vault::{FixedOutbound, FixedProber, FixedVault},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,6 +25,9 @@ pub(crate) fn stage() -> Stage {
         store: Arc::new(store.clone()),
         mint: Arc::new(FixedMint),
         sealer,
+        vault: Arc::new(FixedVault::new(Arc::new(store.clone()), Arc::new(FixedClock(store.now())))),
+        outbound: Arc::new(FixedOutbound),
+        prober: Arc::new(FixedProber),
         verifier: None,
         clock: Arc::new(FixedClock(store.now())),
         entropy: Arc::new(SeededEntropy::new(7)),

@@ -1,6 +1,10 @@
 //! The vault: envelope encryption of a tenant's values. A data key per workspace and generation, wrapped by the
 //! [keyring](super::keyring), seals them; the store holds ciphertexts and wrapped keys alone.
-use super::{StoreError, keyring::KeyringError, tokens::NoEntropy};
+use super::{
+    StoreError,
+    keyring::{KeyringError, Rotation},
+    tokens::NoEntropy,
+};
 use crate::{
     ids::WorkspaceId,
     policy::{Permit, TenantScope, actions},
@@ -57,6 +61,14 @@ pub trait Vault: Send + Sync {
     async fn generation(&self, scope: TenantScope, generation: i64) -> Result<Arc<dyn ValueCipher>, VaultError>;
     /// A key whose wrapped form was read together with the values: no query of its own.
     async fn unwrapped(&self, scope: TenantScope, key: &WrappedDataKey) -> Result<Arc<dyn ValueCipher>, VaultError>;
+    /// Forgets unwrapped keys whose time is over. Called about once a minute, so that none stays in an idle process.
+    fn sweep(&self);
+    /// The name of the key-encryption key that wraps now.
+    async fn wrapped_by(&self) -> Result<String, VaultError>;
+    /// Makes another key-encryption key where the keyring does that by itself.
+    async fn rotate(&self) -> Result<Rotation, VaultError>;
+    /// Wraps a data key by the key-encryption key that wraps now.
+    async fn rewrap(&self, old: OldWrapping) -> Result<Rewrapped, VaultError>;
     /// A keyed digest of a value, the same for equal values of one workspace and useless outside of it.
     fn digest(&self, scope: TenantScope, value: &SecretValue) -> Digest;
 }
@@ -92,6 +104,8 @@ pub struct Rewrapped {
     pub old: OldWrapping,
     /// The new wrapping.
     pub wrapped: Vec<u8>,
+    /// The key-encryption key that made it.
+    pub wrapped_by: String,
 }
 
 /// Keeps wrapped data keys.
@@ -110,12 +124,7 @@ pub trait DataKeyStore: Send + Sync {
         limit: i64,
     ) -> Result<Vec<OldWrapping>, StoreError>;
     /// Replaces wrappings, all in one transaction. Returns how many rows changed.
-    async fn rewrap(
-        &self,
-        permit: &Permit<actions::RotateKeys>,
-        current: &str,
-        keys: &[Rewrapped],
-    ) -> Result<u64, StoreError>;
+    async fn rewrap(&self, permit: &Permit<actions::RotateKeys>, keys: &[Rewrapped]) -> Result<u64, StoreError>;
     /// How many keys there are, and how many of them are not wrapped by `current`: for the gauge and the progress.
     async fn count_wrappings(&self, current: &str) -> Result<(i64, i64), StoreError>;
 }

@@ -27,7 +27,7 @@ impl Directory for FakeStore {
         p: Page,
     ) -> Result<Vec<WorkspaceView>, StoreError> {
         let (state, now) = (self.state(), self.now());
-        let living = state.tenants.values().filter(|t| !t.deleted).map(|t| t.view(now));
+        let living = state.open_tenants().map(|t| t.view(now));
         Ok(page(living, p, |v| v.workspace.id.as_uuid()))
     }
     async fn of(&self, user: UserId, p: Page) -> Result<Vec<OwnWorkspace>, StoreError> {
@@ -36,7 +36,8 @@ impl Directory for FakeStore {
         Ok(page(own, p, |o| o.view.workspace.id.as_uuid()))
     }
     async fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.state().tenants.is_empty())
+        // Deleted ones count: an installation is new only once.
+        Ok(self.state().tenants.keys().all(|id| *id == WorkspaceId::PLATFORM))
     }
     async fn slugs(&self) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
         let state = self.state();
@@ -94,5 +95,13 @@ impl RootKeyStore for FakeStore {
     }
     async fn keep_root_key(&self, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         Ok(self.state().root_key.get_or_insert_with(|| wrapped.to_vec()).clone())
+    }
+    async fn rewrap_root_key(&self, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let same = state.root_key.as_deref() == Some(old);
+        if same {
+            state.root_key = Some(new.to_vec());
+        }
+        Ok(same)
     }
 }

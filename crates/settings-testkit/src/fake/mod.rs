@@ -6,6 +6,7 @@ mod directory;
 mod outbox;
 mod persist;
 mod reads;
+mod resolving;
 mod state;
 mod store;
 mod tamper;
