@@ -149,6 +149,9 @@ impl World {
             Write::Environment(EnvironmentWrite::Update(_)) | Write::Workspace(WorkspaceWrite::Delete(_)) => {
                 panic!("no command here asks for that: see `environments`, `workspaces`")
             }
+            Write::Variable(_) | Write::Secret(_) | Write::Model(_) | Write::Referrer(_) | Write::AuditDigest(_) => {
+                panic!("no command of these sequences writes {write:?}")
+            }
         }
     }
 }
@@ -156,4 +159,5 @@ impl World {
 /// A notice speaks of an invitation by id only.
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ } => {}
+    Notice::AuditDigestMail { .. } => {}
 };
