@@ -31,7 +31,7 @@ def base62(raw_bytes, width):
 prk = raw(b"settings-root-v1", bytes(range(32)))
 K = {
     name: raw(prk, name.encode() + b"\x01")
-    for name in "token-digest invitation-token sign-in-token api-key-seal audit-mac audit-salt-wrapping cursor".split()
+    for name in "token-digest invitation-token sign-in-token api-key-seal audit-mac audit-salt-wrapping cursor audit-checkpoint".split()
 }
 
 
@@ -98,3 +98,12 @@ print("MAC", seal_.hex())
 kek, header = bytes(range(200, 232)), b"\x01\x02k1"
 print("KEK", base64.b64encode(kek).decode())
 print("WRAPPED", seal(kek, bytes([8] * 12), header, [b"settings-keyring", b"a", b"1", b"purpose", b"service-root"], bytes(range(32))).hex())
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+signer = Ed25519PrivateKey.from_private_bytes(K["audit-checkpoint"])
+public = signer.public_key().public_bytes_raw()
+key_id = hashlib.sha256(b"settings-audit\n\x01" + public).digest()[:4]
+text = f"settings-audit/{uuid.UUID(bytes=WS)}\n7\n{base64.b64encode(node).decode()}\n"
+print("CHECKPOINT_KEY", f"settings-audit+{key_id.hex()}+{base64.b64encode(bytes([1]) + public).decode()}")
+print("CHECKPOINT", repr(f"{text}\n\u2014 settings-audit {base64.b64encode(key_id + signer.sign(text.encode())).decode()}\n"))
