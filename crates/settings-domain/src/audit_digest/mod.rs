@@ -65,6 +65,9 @@ pub struct AuditDigest {
     /// When the next one is due; `None` while they are switched off.
     #[serde(with = "crate::micros::option")]
     pub next_due_at: Option<OffsetDateTime>,
+    /// When the digest that began last was due; `None` before the first.
+    #[serde(with = "crate::micros::option")]
+    pub last_due_at: Option<OffsetDateTime>,
     /// When a mail server last accepted one.
     #[serde(with = "crate::micros::option")]
     pub last_sent_at: Option<OffsetDateTime>,
@@ -122,7 +125,8 @@ impl AuditDigest {
         let next_due_at = match self.next_due_at {
             _ if !settings.enabled => None,
             Some(due) if goes_on => Some(due),
-            _ => Some(settings.schedule.next_after(permit.at())),
+            // A clock that went back must not make one instant due twice.
+            _ => Some(settings.schedule.next_after(self.last_due_at.map_or(permit.at(), |due| due.max(permit.at())))),
         };
         let details = self.settings.difference(&settings);
         let next = Self { settings, next_due_at, version: self.version + 1, ..self.clone() };

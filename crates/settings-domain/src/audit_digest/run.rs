@@ -81,6 +81,11 @@ impl DigestRun {
         let write = Write::AuditDigest(AuditDigestWrite::Sent(Box::new(self.clone()), permit.at()));
         Change::decided(permit, write, Target::AuditDigest, details, ())
     }
+    /// Whether its mails are still to be sent: no later digest covers its window.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.state != RunState::Superseded
+    }
     /// The recipient of one of its mails.
     #[must_use]
     pub fn recipient(&self, place: i64) -> Option<&Email> {
@@ -120,6 +125,11 @@ pub enum ActorName {
 }
 
 impl ActorName {
+    /// An API key.
+    #[must_use]
+    pub fn key(name: &str, prefix: &str) -> Self {
+        Self::Key(format!("{name} ({prefix})"))
+    }
     /// In words, for people.
     #[must_use]
     pub fn in_words(self) -> String {

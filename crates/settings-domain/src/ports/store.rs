@@ -127,6 +127,8 @@ pub struct AuditFilter {
     pub to: Option<OffsetDateTime>,
     /// Only events before this place: the list runs from new to old.
     pub before_seq: Option<i64>,
+    /// Only events after this place.
+    pub after_seq: Option<i64>,
 }
 
 /// An audit event as shown: its public part and what is still readable of its personal fields.

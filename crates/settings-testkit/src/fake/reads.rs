@@ -127,6 +127,7 @@ fn event_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
         && filter.from.is_none_or(|at| record.at >= at)
         && filter.to.is_none_or(|at| record.at < at)
         && filter.before_seq.is_none_or(|seq| record.seq < seq)
+        && filter.after_seq.is_none_or(|seq| record.seq > seq)
 }
 
 #[async_trait]
