@@ -51,7 +51,7 @@ macro_rules! groups {
 }
 
 groups! {
-    access, accounts, activity, atomicity, deletion, idempotency, isolation, listing, outbox, races, reading, root_key,
+    access, accounts, activity, atomicity, audit_digest, deletion, idempotency, isolation, listing, outbox, races, reading, root_key,
     tampering, upkeep,
 }
 
