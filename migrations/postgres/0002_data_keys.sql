@@ -14,8 +14,11 @@ CREATE TABLE data_keys (
 
 -- The platform's own tenant: system models are its models, and its chain records what is done to the whole service. Nobody
 -- is a member of it, no list shows it, no address leads to it.
+-- Row-level security binds the owner of the table too: the migration names the tenant, for this transaction alone.
+SELECT set_config('settings.workspace', '00000000-0000-0000-0000-000000000001', true);
 INSERT INTO workspaces (id, slug, name, region, retention_days, floor_days, seat_limit, version, created_at, updated_at)
     VALUES ('00000000-0000-0000-0000-000000000001', 'system', 'Platform', 'global', 3650, 1, 1, 1, 0, 0);
+SELECT set_config('settings.workspace', '', true);
 
 ALTER TABLE data_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE data_keys FORCE ROW LEVEL SECURITY;

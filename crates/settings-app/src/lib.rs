@@ -12,6 +12,7 @@ pub mod denials;
 pub mod environments;
 pub mod failure;
 pub mod invitations;
+pub mod keys;
 pub mod members;
 pub mod models;
 pub mod references;

@@ -16,7 +16,8 @@ use aws_sdk_kms::{
 };
 use failure::Verdict;
 pub use failure::{KmsError, KmsFailure};
-use key_name::{KeyName, is_region};
+use key_name::KeyName;
+pub(crate) use key_name::is_region;
 use secrecy::SecretSlice;
 use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError, Rotation};
 use std::{collections::HashMap, error::Error, fmt, time::Duration};
@@ -201,6 +202,10 @@ impl Keyring for KmsKeyring {
             .set_encryption_context(Some(self.encryption_context(context)?));
         let answer = self.call(Box::pin(request.send())).await?;
         data_key(answer.plaintext).ok_or_else(|| self.unavailable(KmsFailure::Malformed))
+    }
+
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String> {
+        parts(wrapped)?.0.map(str::to_owned)
     }
 
     /// KMS says a key's ARN only in the answer to a use of it, and that is a right that the service has anyway.

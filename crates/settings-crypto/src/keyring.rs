@@ -116,6 +116,13 @@ fn wrap(by: &WrappingKey, data: &[u8], context: Context<'_>) -> Result<Vec<u8>, 
     by.key.seal(&header, &canonical(context), data).map_err(|e: NoEntropy| KeyringError::Unavailable(e.into()))
 }
 
+/// A wrapped key's id of the key that wrapped it, and its header, which holds that.
+fn parts(wrapped: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [WRAPPED, length, rest @ ..] = wrapped else { return None };
+    let (id, _) = rest.split_at_checked(usize::from(*length))?;
+    Some((id, wrapped.split_at_checked(2 + id.len())?.0))
+}
+
 /// Key and value of each entry, sorted: a context is a map, and the order in which it is written says nothing.
 fn canonical(context: Context<'_>) -> Vec<&[u8]> {
     let mut entries = context.to_vec();
@@ -135,15 +142,15 @@ impl Keyring for LocalKeyring {
     }
 
     async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError> {
-        let parts = || {
-            let [WRAPPED, length, rest @ ..] = wrapped else { return None };
-            let (id, _) = rest.split_at_checked(usize::from(*length))?;
-            Some((id, wrapped.split_at_checked(2 + id.len())?.0))
-        };
-        let (id, header) = parts().ok_or(KeyringError::Foreign)?;
+        let (id, header) = parts(wrapped).ok_or(KeyringError::Foreign)?;
         let by = self.key(id)?.ok_or(KeyringError::Foreign)?;
         let opened = by.key.open(header, &canonical(context), wrapped);
         opened.map(|key| SecretSlice::from(key.to_vec())).ok_or(KeyringError::Foreign)
+    }
+
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String> {
+        let (id, _) = parts(wrapped)?;
+        String::from_utf8(id.to_vec()).ok()
     }
 
     async fn current(&self) -> Result<String, KeyringError> {

@@ -100,6 +100,12 @@ fn derive(root: &Prk, purpose: &str) -> Result<Arc<Key>, RootKeyError> {
     Ok(Arc::new(Key::new(&key)))
 }
 
+/// Whether this database's root key is wrapped by the key-encryption key that wraps now, or there is none to wrap.
+pub async fn root_is_current(keyring: &dyn Keyring, store: &dyn RootKeyStore) -> Result<bool, RootKeyError> {
+    let Some(wrapped) = store.root_key().await? else { return Ok(true) };
+    Ok(keyring.wrapped_by(&wrapped) == Some(keyring.current().await?))
+}
+
 /// Wraps this database's root key by the key-encryption key that wraps now. Returns whether there was one to wrap; what
 /// another process wrapped meanwhile is as good.
 pub async fn rewrap_root(keyring: &dyn Keyring, store: &dyn RootKeyStore) -> Result<bool, RootKeyError> {

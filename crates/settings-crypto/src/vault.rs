@@ -11,7 +11,7 @@ use settings_domain::{
     policy::TenantScope,
     ports::{
         Clock,
-        keyring::{Keyring, Rotation},
+        keyring::{Keyring, KeyringError, Rotation},
         vault::{DataKeyStore, OldWrapping, Rewrapped, ValueCipher, Vault, VaultError, WrappedDataKey},
     },
     sealed::SecretValue,
@@ -71,14 +71,21 @@ impl EnvelopeVault {
             Ok(cipher) => return Ok(cipher),
             Err(turn) => turn,
         };
-        let _turn = turn.lock().await;
+        let waited = turn.wait().await;
         if let Ok(cipher) = self.shelf.find(slot, self.clock.now()) {
             return Ok(cipher);
         }
+        let Some(_turn) = waited else {
+            return Err(KeyringError::Unavailable("it was away for another caller, too".into()).into());
+        };
         // Its age counts from before it was asked for: a slow keyring does not make it last longer.
         let asked = self.clock.now();
         let labels = Labels::new(workspace, key.generation);
-        let bytes = self.keyring.decrypt(&key.wrapped, &labels.context()).await?;
+        let bytes = self.keyring.decrypt(&key.wrapped, &labels.context()).await;
+        if let Err(KeyringError::Unavailable(_)) = &bytes {
+            turn.failed();
+        }
+        let bytes = bytes?;
         let cipher = Arc::new(DataCipher::new(workspace, key.generation, bytes.expose_secret())?);
         self.shelf.put(slot, &cipher, asked);
         Ok(cipher)

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod impact;
 pub mod invitations;
+pub mod keys;
 pub mod members;
 pub mod micros;
 pub mod models;

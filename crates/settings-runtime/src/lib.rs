@@ -29,7 +29,9 @@ pub mod inject;
 mod model;
 mod prelude;
 pub mod redact;
+pub mod resolve;
 
 pub use model::{Credential, Model, Owner};
 pub use prelude::Prelude;
+pub use resolve::{ResolveError, Resolver};
 pub use settings_domain::variables::{RESERVED_VARIABLE_NAMES, VariableName, VariableNameError};

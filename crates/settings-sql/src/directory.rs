@@ -63,7 +63,7 @@ statements! {
     /// Whether there is any workspace behind the platform's own, deleted ones included.
     ANY = "SELECT id FROM workspaces WHERE id > $1 LIMIT 1";
     /// Ids and slugs.
-    SLUGS = "SELECT id, slug FROM workspaces WHERE deleted_at IS NULL ORDER BY id";
+    SLUGS = "SELECT id, slug FROM workspaces WHERE deleted_at IS NULL AND id > $1 ORDER BY id";
     /// The newest migration that was applied.
     SCHEMA = "SELECT CAST(max(version) AS BIGINT) AS version FROM _sqlx_migrations WHERE success";
     /// Whether the database answers at all.
@@ -150,7 +150,8 @@ pub async fn is_empty<D: SqlDb>(tx: &mut Tx<D>) -> Result<bool, StoreError> {
 
 /// Ids and slugs of all workspaces that can be entered.
 pub async fn slugs<D: SqlDb>(tx: &mut Tx<D>) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
-    tx.all(Stmt::new(SLUGS), |row| Ok((WorkspaceId::from_uuid(row.id("id")?), row.text("slug")?))).await
+    let stmt = Stmt::new(SLUGS).bind(WorkspaceId::PLATFORM.as_uuid());
+    tx.all(stmt, |row| Ok((WorkspaceId::from_uuid(row.id("id")?), row.text("slug")?))).await
 }
 
 /// The newest migration that was applied.

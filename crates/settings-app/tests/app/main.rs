@@ -2,6 +2,7 @@
 //! refused calls and of last-used times. The rules themselves are tested in the domain, the stores by the contract suite.
 #![expect(clippy::unwrap_used, reason = "test")]
 mod denials;
+mod keys;
 mod sign_in;
 mod support;
 mod worker;

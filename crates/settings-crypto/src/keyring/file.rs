@@ -275,7 +275,9 @@ pub(super) fn create(path: &Path) -> Result<(), KeyringFileError> {
 /// Adds a fresh key and makes it the active one; returns its id. The file is replaced as a whole: a reader sees the old
 /// content or the new one. A lock beside it keeps two that add from losing each other's key.
 pub(super) fn add(path: &Path) -> Result<String, KeyringFileError> {
-    let failed = |source| KeyringFileError::Io { path: path.to_owned(), action: "changed", source };
+    // Where a link leads: a file put in the link's place would leave those behind who use the file.
+    let path = &fs::canonicalize(path).map_err(|e| unread(path, e))?;
+    let failed = |source| KeyringFileError::Io { path: path.clone(), action: "changed", source };
     let directory = directory(path);
     let lock = path.with_extension("lock");
     let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock).map_err(failed)?;

@@ -44,6 +44,8 @@ pub trait Keyring: Send + Sync {
     async fn generate_data_key(&self, context: Context<'_>) -> Result<DataKey, KeyringError>;
     /// Unwraps, whichever of the keyring's key-encryption keys wrapped it.
     async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError>;
+    /// The key-encryption key that a wrapped key names as its own. Nothing is opened or checked. `None` where it names none.
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String>;
     /// The name of the key-encryption key that wraps now.
     async fn current(&self) -> Result<String, KeyringError>;
     /// Wraps the same data key by the key-encryption key that wraps now. Returns the new wrapping and that key's name.

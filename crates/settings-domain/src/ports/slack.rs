@@ -30,7 +30,7 @@ pub struct SlackMessage {
     pub headline: String,
     /// Names and values, such as `Workflow` and `nightly`.
     pub fields: Vec<(String, String)>,
-    /// A button: what it says and the page of ours that it opens.
+    /// A link: what it says and the page of ours that it opens.
     pub link: Option<(String, String)>,
 }
 

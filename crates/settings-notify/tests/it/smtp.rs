@@ -3,7 +3,7 @@
 use crate::support::{HOSTILE, LINK, NOW, Sink, TestResult, clock, delivery, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::{Letter, Mail, MailError, Mailer};
-use settings_notify::SmtpMailer;
+use settings_notify::{Composer, FromError, SmtpMailer};
 use std::{
     error::Error,
     net::TcpListener,
@@ -211,5 +211,20 @@ async fn a_bad_from_shows_at_start() -> TestResult {
     assert_eq!(mail.mail_from, "no-reply@xn--exmple-cua.org");
     assert_eq!(mail.email.header("From"), ["\"Ümläut, Inc.\" <no-reply@xn--exmple-cua.org>"]);
     assert_eq!(mail.email.header("Message-ID"), [format!("<{}@xn--exmple-cua.org>", delivery(11))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_composer_writes_what_the_relay_gets() -> TestResult {
+    let mut sink = Sink::start(&[])?;
+    let mail = invitation(12, "Grace@Exämple.org", "Acme")?;
+    local(&sink)?.send(&mail).await?;
+    let composed = Composer::new(FROM, clock())?.compose(&mail)?;
+    let got = sink.next()?;
+    assert_eq!((composed.from.as_str(), composed.to.as_str()), (got.mail_from.as_str(), "Grace@xn--exmple-cua.org"));
+    // SMTP ends it with a line end of its own.
+    assert_eq!(format!("{}\r\n", String::from_utf8(composed.mime.clone())?), got.raw);
+    assert!(!format!("{composed:?}").contains("Grace"), "{composed:?}");
+    assert_eq!(Composer::new("nobody", clock()).map(drop), Err(FromError));
     Ok(())
 }

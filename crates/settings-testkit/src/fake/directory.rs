@@ -41,8 +41,7 @@ impl Directory for FakeStore {
     }
     async fn slugs(&self) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
         let state = self.state();
-        let living = state.tenants.values().filter(|t| !t.deleted);
-        Ok(living.map(|t| (t.workspace.id, t.workspace.slug.to_string())).collect())
+        Ok(state.open_tenants().map(|t| (t.workspace.id, t.workspace.slug.to_string())).collect())
     }
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())

@@ -41,10 +41,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-aws",
             "settings-crypto",
             "settings-domain",
+            "settings-egress",
             "settings-notify",
             "settings-oidc",
             "settings-postgres",
+            "settings-slack",
             "settings-sqlite",
+            "settings-webhook",
         ],
     ),
 ];
