@@ -44,6 +44,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Audit(AuditCommand::Verify { workspace }) => {
                 commands::verify(&cli.config, workspace.as_deref()).await
             }
+            Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })
