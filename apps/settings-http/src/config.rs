@@ -1,6 +1,7 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
 use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use settings_domain::text::{Email, Region};
 use std::{net::SocketAddr, path::PathBuf};
@@ -141,6 +142,10 @@ pub(crate) struct Config {
         global = true
     )]
     pub(crate) regions: Vec<Region>,
+    /// Networks that webhooks and model probes may reach although private, over plain http and on any port, as CIDRs
+    /// separated by commas. Outside of them https on port 443 of public hosts alone.
+    #[arg(long, env = "SETTINGS_OUTBOUND_ALLOW", value_delimiter = ',', global = true)]
+    pub(crate) outbound_allow: Vec<IpNet>,
     /// Limit requests per credential and per address.
     #[arg(long, env = "SETTINGS_RATE_LIMIT", value_enum, default_value = "on", global = true)]
     pub(crate) rate_limit: Switch,

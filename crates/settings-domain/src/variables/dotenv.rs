@@ -65,9 +65,12 @@ impl<'a> Reader<'a> {
                 self.skip_line();
                 continue;
             }
-            let line = self.line;
+            let (line, before) = (self.line, self.rest.len());
             return Some(self.entry(start).map_err(|detail| {
-                self.skip_line();
+                // A value that is no value was read to its end already.
+                if self.rest.len() == before {
+                    self.skip_line();
+                }
                 DotenvFault { line, detail }
             }));
         }

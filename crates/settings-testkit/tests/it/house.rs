@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings-sqlite", &["settings-domain", "settings-sql"]),
     ("settings-postgres", &["settings-domain", "settings-sql"]),
     ("settings-runtime", &["settings-domain"]),
+    ("settings-probe", &["settings-domain", "settings-egress", "settings-runtime"]),
     ("settings-api", &["settings-app", "settings-domain"]),
     ("settings-testkit", &["settings-app", "settings-domain"]),
     (
