@@ -33,6 +33,7 @@ fn actors() -> Vec<Actor> {
         Actor::task(SystemTask::RecordDenials, workspace()),
         Actor::task(SystemTask::Execute, workspace()),
         Actor::task(SystemTask::RotateKeys, workspace()),
+        Actor::task(SystemTask::SendDigest, workspace()),
         key_actor(ScopeSet::EMPTY),
         key_actor(ScopeSet::from_bits(u16::MAX)),
     ];
