@@ -45,7 +45,7 @@ impl App {
                 Ok(None) => {}
                 // One workspace whose digest can't begin keeps nobody else's from it.
                 Err(error) => {
-                    tracing::error!(%workspace, %error, "an audit digest could not begin; it will be tried again")
+                    tracing::error!(%workspace, %error, "an audit digest could not begin; it will be tried again");
                 }
             }
         }
