@@ -65,6 +65,9 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
     let stop = stop.clone();
     tasks.spawn(async move {
         while !stop.is_cancelled() {
+            if let Err(error) = app.begin_audit_digests().await {
+                tracing::warn!(%error, "it could not be seen which audit digests are due");
+            }
             let busy = match app.deliver(mailer.as_ref(), || stop.is_cancelled()).await {
                 Ok(taken) => taken > 0,
                 Err(error) => {

@@ -100,3 +100,12 @@ pub(crate) async fn verify(config: &Config, only: Option<&str>) -> Result<(), Fa
     }
     if faults == 0 { Ok(()) } else { Err(Failure::service(format!("{faults} audit chains do not verify"))) }
 }
+
+/// `audit checkpoint-key`.
+pub(crate) async fn checkpoint_key(config: &Config) -> Result<(), Failure> {
+    let database = Database::connect(&config.database_url()?).await?;
+    let key = compose::audit_keys(config, &database).await?.checkpoint_key();
+    let key = key.map_err(|e| Failure::service(e.to_string()))?;
+    print!("{}\n{}", key.verifier(), key.pem());
+    Ok(())
+}

@@ -64,6 +64,13 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, mailer, mailbox })
 }
 
+/// The keys of the audit log alone.
+pub(crate) async fn audit_keys(config: &Config, database: &Database) -> Result<AuditKeys, Failure> {
+    let keyring = keyring(config, database).await?;
+    let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
+    Ok(AuditKeys::new(&root))
+}
+
 async fn keyring(config: &Config, database: &Database) -> Result<Arc<dyn Keyring>, Failure> {
     match &config.kms {
         Kms::Local => {

@@ -65,6 +65,8 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "SLUG")]
         workspace: Option<String>,
     },
+    /// Print the public key that the signed notes in digests are checked with: for C2SP's tools, then as PEM.
+    CheckpointKey,
 }
 
 /// What to do with the keys.

@@ -49,6 +49,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
                 keys::rotate(&cli.config, dry_run, new_key).await
             }
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
+            Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })

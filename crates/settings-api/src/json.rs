@@ -215,6 +215,10 @@ impl Fields {
         self.present(name)?;
         self.optional_object(name)
     }
+    /// Whether a member is there and was not read yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
     /// How many faults were found so far.
     pub(crate) const fn fault_count(&self) -> usize {
         self.faults.len()

@@ -5,6 +5,7 @@
 pub mod answer;
 mod api_keys;
 mod audit;
+mod audit_digest;
 mod dialect;
 mod dispatch;
 pub mod edge;
@@ -117,6 +118,7 @@ pub fn operations() -> Vec<Operation> {
         references::operations(),
         roles::operations(),
         audit::operations(),
+        audit_digest::operations(),
     ]
     .into_iter()
     .flatten()

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_digest;
 pub mod authenticate;
 pub mod denials;
 pub mod environments;
@@ -30,7 +31,7 @@ use settings_domain::{
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         outbound::Outbound,
-        outbox::Outbox,
+        outbox::{DueDigests, Outbox},
         probe::ModelProber,
         store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
@@ -42,11 +43,20 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
 pub trait AnyStore:
-    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
+    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + DueDigests + Upkeep
 {
 }
 impl<T> AnyStore for T where
-    T: Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep
+    T: Store
+        + Resolving
+        + DataKeyStore
+        + KeyDirectory
+        + Accounts
+        + Directory
+        + ActivityLog
+        + Outbox
+        + DueDigests
+        + Upkeep
 {
 }
 

@@ -21,7 +21,7 @@ mod token_text;
 mod tokens;
 mod vault;
 
-pub use audit::{AuditKeys, fault, verify_public};
+pub use audit::{AuditKeys, CheckpointError, CheckpointKey, fault, verify_public};
 pub use clock::SystemClock;
 pub use entropy::SystemEntropy;
 pub use keyring::{KeyringFileError, LocalKeyring};

@@ -12,13 +12,14 @@ use crate::{
     policy::{Actor, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// How much an event matters: low routine, medium configuration or data access, high secret access and denials,
 /// critical erasure and key rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Routine.
     Low,
@@ -95,6 +96,8 @@ facts! {
     ModelDeleted = "model.deleted", Medium, "A model was deleted.";
     ReferencesDeclared = "references.declared", Low, "Something outside said what it uses.";
     KeysRotated = "keys.rotated", Critical, "Data keys were wrapped by a new key-encryption key.";
+    AuditDigestUpdated = "audit_digest.updated", Medium, "The audit digest's schedule, content or recipients changed.";
+    AuditDigestSent = "audit_digest.sent", Low, "A mail server accepted an audit digest.";
     AuthzDenied = "authz.denied", High, "Calls were refused for lack of a permission.";
 }
 
@@ -107,6 +110,10 @@ impl PublicValue {
     #[must_use]
     pub fn word(w: &'static str) -> Self {
         Self(w.to_owned())
+    }
+    /// Levels of risk, lowest first.
+    pub(crate) fn risks(risks: &BTreeSet<Risk>) -> Self {
+        Self(risks.iter().map(|r| r.name()).collect::<Vec<_>>().join(" "))
     }
     /// A word from the operator's configuration.
     pub(crate) fn configured(w: &str) -> Self {
@@ -190,6 +197,8 @@ pub enum Target {
     Referrer,
     /// The service's own keys.
     Keys,
+    /// The audit digest.
+    AuditDigest,
 }
 
 impl Target {
@@ -205,11 +214,12 @@ impl Target {
             Self::Model(_) => "model",
             Self::Referrer => "referrer",
             Self::Keys => "keys",
+            Self::AuditDigest => "audit_digest",
         }
     }
     const fn public_id(self) -> Option<Uuid> {
         match self {
-            Self::Workspace | Self::Member(..) | Self::Referrer | Self::Keys => None,
+            Self::Workspace | Self::Member(..) | Self::Referrer | Self::Keys | Self::AuditDigest => None,
             Self::Environment(id) => Some(id.as_uuid()),
             Self::Invitation(id) => Some(id.as_uuid()),
             Self::ApiKey(id) => Some(id.as_uuid()),

@@ -59,6 +59,8 @@ ids! {
     SessionId;
     /// A one-time sign-in link.
     SignInId;
+    /// An audit digest that began.
+    DigestRunId;
     /// A message waiting in the outbox; stable over retries, so receivers can deduplicate.
     DeliveryId;
 }

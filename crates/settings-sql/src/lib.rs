@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod activity;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_digest;
 pub mod data_keys;
 pub mod db;
 pub mod directory;

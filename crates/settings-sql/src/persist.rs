@@ -1,6 +1,6 @@
 //! The one way to write: a whole change, or nothing.
 use crate::{
-    api_keys, audit,
+    api_keys, audit, audit_digest,
     db::Stmt,
     engine::Engine,
     environments, error, idempotency, invitations, members, models, outbox, references, secrets,
@@ -70,6 +70,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::Secret(w) => secrets::write(tx, workspace, w).await?,
             Write::Model(w) => models::write(tx, workspace, w).await?,
             Write::Referrer(w) => references::write(tx, workspace, w).await?,
+            Write::AuditDigest(w) => audit_digest::write(tx, workspace, w).await?,
         }
     }
     audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;

@@ -1,6 +1,6 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity, data_keys, directory,
+    accounts, activity, audit_digest, data_keys, directory,
     engine::{Engine, Scope},
     models, outbox, resolving,
     store::{SqlStore, applied},
@@ -15,7 +15,7 @@ use settings_domain::{
         accounts::{Accounts, NewSession, Session, SignInLink},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
-        outbox::{Claimed, InvitationLetter, Outbox},
+        outbox::{Claimed, DueDigests, InvitationLetter, Outbox},
         store::{KeyDirectory, KeyStanding, Page, ResolvedModel, ResolvedVariables, Resolving},
         vault::{DataKeyStore, OldWrapping, Rewrapped, WrappedDataKey},
     },
@@ -174,12 +174,20 @@ impl<E: Engine> Outbox for SqlStore<E> {
 }
 
 #[async_trait]
+impl<E: Engine> DueDigests for SqlStore<E> {
+    async fn due_digests(&self, limit: i64) -> Result<Vec<WorkspaceId>, StoreError> {
+        audit_digest::due(&mut self.engine.begin_read(Scope::directory()).await?, limit).await
+    }
+}
+
+#[async_trait]
 impl<E: Engine> Upkeep for SqlStore<E> {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let mut tx = self.engine.begin_write(Scope::directory()).await?;
         let at = directory::clock(&mut tx).await?;
         let mut gone = outbox::forget(&mut tx, at - SENT_KEPT).await?;
         gone += crate::idempotency::forget_all(&mut tx, at).await?;
+        gone += audit_digest::forget(&mut tx, at - SENT_KEPT).await?;
         gone += accounts::forget(&mut tx).await?;
         tx.commit().await?;
         Ok(gone)

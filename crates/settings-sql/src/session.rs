@@ -1,6 +1,6 @@
 //! One open view of one tenant: everything that is loaded, whether from a snapshot or under the tenant's lock.
 use crate::{
-    api_keys, audit,
+    api_keys, audit, audit_digest,
     db::Tx,
     engine::{Engine, Scope},
     environments, idempotency, invitations, members, models, persist, references, secrets, variables, workspaces,
@@ -8,10 +8,11 @@ use crate::{
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, Recorded},
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
     models::{ModelRecord, ModelView, Tenants},
@@ -188,6 +189,15 @@ impl<E: Engine> TenantReads for Session<E> {
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         let sealer = Arc::clone(&self.sealer);
         audit::page(&mut self.tx, self.scope.workspace, sealer.as_ref(), filter, limit).await
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        audit_digest::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        audit_digest::run(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        audit_digest::summary(&mut self.tx, self.scope.workspace, run).await
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         audit::head(&mut self.tx, self.scope.workspace).await

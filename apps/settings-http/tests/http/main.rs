@@ -13,6 +13,7 @@
 )]
 mod api_keys;
 mod audit_coverage;
+mod audit_digests;
 mod canaries;
 mod crashes;
 mod credentials;

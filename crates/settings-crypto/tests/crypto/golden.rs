@@ -139,6 +139,25 @@ fn audit_events() {
     assert_eq!(values.collect::<Vec<_>>(), ["ada", "Zoë"]);
 }
 
+#[test]
+fn checkpoints() {
+    let keys = AuditKeys::new(&root());
+    let hash = bytes32("659f80ebe4a8c70630c5c691b987b44b7039041d56fdd0a8b17773dd89081f1c");
+    let note = keys.checkpoint(WORKSPACE.parse().unwrap(), &Link { seq: 7, hash }).unwrap();
+    assert_eq!(
+        note,
+        "settings-audit/0192f0c1-0000-7000-8000-000000000001\n7\nZZ+A6+SoxwYwxcaRuYe0S3A5BB1W/dCosXdz3YkIHxw=\n\n\
+         \u{2014} settings-audit \
+         9lbqZlenAdEMio3YviSqmXCKYTM71opeTvf0/uKz3l8YH3GqTaFY9t8tLOGF2DbbOOyueHsbwAYuLUd56WdqoT/j+Qs=\n"
+    );
+    let key = keys.checkpoint_key().unwrap();
+    assert_eq!(key.verifier(), "settings-audit+f656ea66+AUyL8iJtfTOfGrToEQjjZOrJJeXs1YNacGdwWA+j4j08");
+    assert_eq!(
+        key.pem(),
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEATIvyIm19M58atOgRCONk6skl5ezVg1pwZ3BYD6PiPTw=\n-----END PUBLIC KEY-----\n"
+    );
+}
+
 #[tokio::test]
 async fn keyrings() {
     let directory = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "test")]
 mod audit_attacks;
 mod audit_chain;
+mod checkpoints;
 mod cursors;
 mod golden;
 mod keyring;

@@ -99,5 +99,8 @@ actions! {
     DeclareAgentReferences: may(AgentsWrite) => ReferencesDeclared, "Say what an agent uses.";
     RotateKeys: task(RotateKeys) => KeysRotated, "Wrap every data key anew.";
     ReadAudit: may(AuditRead), "Read and verify the audit log.";
+    ReadAuditDigest: may(AuditDigestRead), "Read the audit digest's settings.";
+    UpdateAuditDigest: may(AuditDigestUpdate) => AuditDigestUpdated, "Choose when, to whom and about what audit digests are sent.";
+    SendAuditDigest: task(SendDigest) => AuditDigestSent, "Send an audit digest.";
     RecordDenials: task(RecordDenials) => AuthzDenied, "Write the summary of refused calls.";
 }

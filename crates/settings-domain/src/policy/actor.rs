@@ -19,6 +19,8 @@ pub enum SystemTask {
     Execute,
     /// Wraps data keys anew.
     RotateKeys,
+    /// Sends audit digests.
+    SendDigest,
 }
 
 /// How an actor came to be one.

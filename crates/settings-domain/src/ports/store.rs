@@ -3,10 +3,14 @@ use super::StoreError;
 use crate::{
     api_keys::{ApiKeyRecord, ApiKeyView},
     audit::{AuditRecord, SealedEvent},
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, Recorded},
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{
+        ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId,
+        WorkspaceId,
+    },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
     models::{ModelRecord, ModelView, Tenants},
@@ -123,6 +127,8 @@ pub struct AuditFilter {
     pub to: Option<OffsetDateTime>,
     /// Only events before this place: the list runs from new to old.
     pub before_seq: Option<i64>,
+    /// Only events after this place.
+    pub after_seq: Option<i64>,
 }
 
 /// An audit event as shown: its public part and what is still readable of its personal fields.
@@ -219,6 +225,12 @@ pub trait TenantReads: Send {
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError>;
     /// Place and hash of the chain's head; `None` before the first event.
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError>;
+    /// The audit digest; `None` before anybody chose anything.
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError>;
+    /// An audit digest that began.
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError>;
+    /// What the run's window holds of the risks that count, in numbers, with the five actors who did the most.
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError>;
     /// A stretch of the chain after a place.
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
 }

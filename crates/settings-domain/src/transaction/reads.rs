@@ -3,6 +3,7 @@ use super::{Snapshot, verify_chain};
 use crate::{
     api_keys::ApiKeyView,
     audit::Verification,
+    audit_digest::AuditDigest,
     environments::Environment,
     ids::{EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId},
     invitations::InvitationView,
@@ -146,6 +147,12 @@ impl Snapshot<actions::ListApiKeys> {
     /// Keys, revoked ones included.
     pub async fn api_keys(&mut self, filter: ApiKeyFilter, page: Page) -> Result<Vec<ApiKeyView>, StoreError> {
         self.reads.api_keys(filter, page).await
+    }
+}
+impl Snapshot<actions::ReadAuditDigest> {
+    /// The audit digest, or what a workspace has before anybody chose anything.
+    pub async fn audit_digest(&mut self) -> Result<AuditDigest, StoreError> {
+        Ok(self.reads.audit_digest().await?.unwrap_or_default())
     }
 }
 impl Snapshot<actions::ReadAudit> {

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod audit;
+mod audit_digests;
 mod entry;
 mod environments;
 mod golden;

@@ -33,6 +33,7 @@ fn actors() -> Vec<Actor> {
         Actor::task(SystemTask::RecordDenials, workspace()),
         Actor::task(SystemTask::Execute, workspace()),
         Actor::task(SystemTask::RotateKeys, workspace()),
+        Actor::task(SystemTask::SendDigest, workspace()),
         key_actor(ScopeSet::EMPTY),
         key_actor(ScopeSet::from_bits(u16::MAX)),
     ];
@@ -309,6 +310,7 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
         ListSecrets CreateSecret RotateSecret SealSecret RevealSecret DeleteSecret ListModels PickModel CreateModel
         UpdateModel TestModel DeleteModel CreateSystemModel UpdateSystemModel TestSystemModel DeleteSystemModel
         ResolveModel DeclareReferences DeclareAgentReferences RotateKeys ReadAudit RecordDenials
+        ReadAuditDigest UpdateAuditDigest SendAuditDigest
     };
     assert_eq!(tried, actions::ALL.iter().map(|r| r.name).collect());
 }
@@ -317,6 +319,7 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
 fn the_service_itself_may_its_own_task_and_nothing_else() {
     for (task, its) in [
         (SystemTask::RecordDenials, vec!["RecordDenials"]),
+        (SystemTask::SendDigest, vec!["SendAuditDigest"]),
         (SystemTask::Execute, vec!["ResolveVariables", "ResolveModel"]),
         (SystemTask::RotateKeys, vec!["RotateKeys"]),
     ] {

@@ -57,12 +57,16 @@ const LINKS_KEPT: Duration = Duration::days(1);
 impl Upkeep for FakeStore {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len();
+        let runs = |s: &State| s.tenants.values().map(|t| t.digest_runs.len()).sum::<usize>();
+        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s);
         let before = rows(&state);
         state.queue.retain(|_, m| m.state != MessageState::Done || m.created_at >= now - SENT_KEPT);
         state.outcomes.retain(|o| o.at > now - KEPT);
         state.sessions.retain(|_, s| s.expires_at >= now);
         state.links.retain(|_, l| l.expires_at >= now - LINKS_KEPT);
+        for tenant in state.tenants.values_mut() {
+            tenant.digest_runs.retain(|_, r| r.until >= now - SENT_KEPT);
+        }
         Ok(u64::try_from(before - rows(&state)).unwrap_or_default())
     }
 }

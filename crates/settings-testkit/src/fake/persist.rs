@@ -1,7 +1,10 @@
 //! A whole change, or nothing: every write with the constraints that a database would have.
 mod values;
 
-use super::state::{Message, Outcome, PersonRow, State, Tenant};
+use super::{
+    audit_digest,
+    state::{Message, Outcome, PersonRow, State, Tenant},
+};
 use settings_domain::{
     api_keys::ApiKeyWrite,
     change::{ChangeSet, Write},
@@ -56,8 +59,12 @@ pub(super) fn apply(
     }
     append(state, set, sealer)?;
     for notice in set.notices() {
-        let Notice::InvitationMail { delivery, invitation, generation } = *notice;
-        let job = Job::Invitation(id, invitation, generation);
+        let (delivery, job) = match *notice {
+            Notice::InvitationMail { delivery, invitation, generation } => {
+                (delivery, Job::Invitation(id, invitation, generation))
+            }
+            Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
+        };
         let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
     }
@@ -87,6 +94,7 @@ fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
         Write::Secret(w) => values::secret(tenant, w),
         Write::Model(w) => values::model(tenant, w),
         Write::Referrer(ReferrerWrite::Put(row)) => values::referrer(tenant, row),
+        Write::AuditDigest(w) => audit_digest::write(tenant, w),
     }
 }
 

@@ -1,11 +1,15 @@
 //! Loads from one copy of everything.
-use super::state::{State, Tenant};
+use super::{
+    audit_digest,
+    state::{State, Tenant},
+};
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::{ApiKeyRecord, ApiKeyView, Creator, KeyStatus},
     audit::{AuditRecord, SealedEvent},
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     environments::Environment,
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
     models::{ModelRecord, ModelView, Tenants},
@@ -127,6 +131,7 @@ fn event_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
         && filter.from.is_none_or(|at| record.at >= at)
         && filter.to.is_none_or(|at| record.at < at)
         && filter.before_seq.is_none_or(|seq| record.seq < seq)
+        && filter.after_seq.is_none_or(|seq| record.seq > seq)
 }
 
 #[async_trait]
@@ -304,6 +309,15 @@ impl TenantReads for View {
         entries.retain(|e| event_fits(e, filter));
         entries.truncate(usize::try_from(limit).unwrap_or_default());
         Ok(entries)
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.digest.clone()))
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.digest_runs.get(&id).cloned()))
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        Ok(self.tenant().map(|t| audit_digest::summary(&self.state, t, run)).unwrap_or_default())
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         Ok(self.tenant().and_then(|t| t.head))

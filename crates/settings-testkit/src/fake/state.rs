@@ -2,11 +2,12 @@
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::SealedEvent,
+    audit_digest::{AuditDigest, DigestRun},
     change::StoredOutcome,
     environments::Environment,
     ids::{
-        ApiKeyId, DeliveryId, InvitationId, ModelId, PersonId, SecretId, SessionId, SignInId, UserId, VariableId,
-        WorkspaceId,
+        ApiKeyId, DeliveryId, DigestRunId, InvitationId, ModelId, PersonId, SecretId, SessionId, SignInId, UserId,
+        VariableId, WorkspaceId,
     },
     invitations::{Invitation, InvitationState},
     members::{Headcount, Member, MemberView, User},
@@ -87,6 +88,8 @@ pub(super) struct Tenant {
     pub(super) models: BTreeMap<ModelId, ModelRecord>,
     pub(super) model_uses: BTreeMap<ModelId, OffsetDateTime>,
     pub(super) referrers: BTreeMap<ReferrerKey, Referrer>,
+    pub(super) digest: Option<AuditDigest>,
+    pub(super) digest_runs: BTreeMap<DigestRunId, DigestRun>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -211,6 +214,8 @@ impl Tenant {
             models: BTreeMap::new(),
             model_uses: BTreeMap::new(),
             referrers: BTreeMap::new(),
+            digest: None,
+            digest_runs: BTreeMap::new(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {

@@ -3,10 +3,11 @@ use super::{FakeStore, persist, reads::View, state::State};
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, KEPT, Recorded},
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
     models::{ModelRecord, ModelView, Tenants},
@@ -249,6 +250,15 @@ impl TenantReads for Work {
     }
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         self.view.audit_events(filter, limit).await
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        self.view.audit_digest().await
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        self.view.audit_digest_run(id).await
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        self.view.audit_summary(run).await
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         self.view.audit_head().await

@@ -151,14 +151,16 @@ impl World {
             | Write::Variable(_)
             | Write::Secret(_)
             | Write::Model(_)
-            | Write::Referrer(_) => {
+            | Write::Referrer(_)
+            | Write::AuditDigest(_) => {
                 panic!("no command here asks for that: see the module of that name")
             }
         }
     }
 }
 
-/// A notice speaks of an invitation by id only.
+/// A notice speaks of what it is about by ids and numbers only.
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ } => {}
+    Notice::AuditDigestMail { delivery: _, run: _, recipient: _ } => {}
 };
