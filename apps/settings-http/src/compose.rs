@@ -87,7 +87,13 @@ fn outbound(config: &Config, public_url: &str) -> Result<Client, Failure> {
         let port = url.port_or_known_default()?;
         url.host_str().map(|host| format!("{host}:{port}"))
     });
-    let own = own.into_iter().chain([config.bind.to_string()]);
+    // Bound to every address, it is reached at each of this machine's; these two are the ones an allowed network may hold.
+    let loopback = config
+        .bind
+        .ip()
+        .is_unspecified()
+        .then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", config.bind.port())));
+    let own = own.into_iter().chain([config.bind.to_string()]).chain(loopback.into_iter().flatten());
     let policy = Policy::new(config.outbound_allow.clone(), own)
         .map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL or SETTINGS_BIND: {e}")))?;
     Client::new(policy, Arc::new(SystemResolver)).map_err(|e| Failure::service(causes(&e)))

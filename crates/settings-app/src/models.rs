@@ -139,7 +139,7 @@ impl App {
         let change = there.model.test(tx.permit());
         let test = tx.commit(change).await?;
         let opening = there.opening_for_test(&test);
-        let opening = opening.ok_or_else(|| StoreError::Corrupt("a test of another model".to_owned()))?;
+        let opening = opening.ok_or_else(|| StoreError::Corrupt("a model whose URL left its origin".to_owned()))?;
         let generation = opening.sealed().generation();
         let cipher = self.ports.vault.generation(permit.scope(), generation).await.map_err(failed)?;
         let text = cipher.open(opening).map_err(failed)?;

@@ -13,6 +13,7 @@
 )]
 mod api_keys;
 mod audit_coverage;
+mod canaries;
 mod crashes;
 mod credentials;
 mod cursors;
@@ -27,13 +28,17 @@ mod keys_rotate;
 mod logs;
 mod main_job;
 mod members;
+mod models;
 mod operations;
 mod outages;
 mod preconditions;
 mod races;
 mod rate_limits;
+mod references;
 mod roles;
+mod secrets;
 mod support;
 mod tampering;
 mod transport;
+mod variables;
 mod workspaces;

@@ -275,7 +275,7 @@ fn shown(model: &domain::Model) -> Model {
 /// Vets a URL that the body names.
 async fn vetted(api: &Api, url: &str, tenant: WorkspaceId) -> Result<OutboundUrl, Problem> {
     api.app().vet_url(url, tenant).await.map_err(|refusal| {
-        Problem::new("url-not-allowed", format!("{refusal}."))
+        Problem::new("url-not-allowed", format!("This URL can't be used: {refusal}."))
             .with_fault(Fault { pointer: "/modelUrl".to_owned(), detail: refusal.to_string() })
     })
 }

@@ -77,15 +77,18 @@ pub struct ModelRecord {
 }
 
 impl ModelRecord {
-    /// The right to open its credential, for who resolves models in its tenant.
+    /// The right to open its credential, for who resolves models in its tenant. Nobody gets it for a URL that left the
+    /// origin which the credential is bound to: that row was changed behind the service's back.
     #[must_use]
     pub fn opening(&self, permit: &Permit<actions::ResolveModel>) -> Option<Opening<'_>> {
-        (permit.scope().workspace() == self.model.workspace).then(|| self.credential.opening())
+        let own = permit.scope().workspace() == self.model.workspace;
+        (own && self.model.is_at_its_origin()).then(|| self.credential.opening())
     }
     /// The same for a test, whose event is durable.
     #[must_use]
     pub fn opening_for_test(&self, test: &Committed<ModelTest>) -> Option<Opening<'_>> {
-        (test.value().0 == self.model.id && !test.is_replay()).then(|| self.credential.opening())
+        let own = test.value().0 == self.model.id && !test.is_replay();
+        (own && self.model.is_at_its_origin()).then(|| self.credential.opening())
     }
 }
 
@@ -185,6 +188,10 @@ impl Model {
     #[must_use]
     pub fn next_binding(&self, auth: AuthType, origin: &str) -> Binding {
         Self::binding(self.workspace, self.id, auth, origin, self.version + 1)
+    }
+    /// Whether its URL, normalised as it is stored, still is one of its origin.
+    fn is_at_its_origin(&self) -> bool {
+        self.url.strip_prefix(&self.origin).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
     }
     /// Whether it is the platform's.
     #[must_use]

@@ -9,9 +9,10 @@ use settings_domain::{
     ids::{ModelId, WorkspaceId},
     impact::Guard,
     models::{
-        AuthType, MAX_MODELS, Model, ModelError, ModelPatch, ModelWrite, NewModel, Provider, Tenants, UpdatesModels,
+        AuthType, MAX_MODELS, Model, ModelError, ModelPatch, ModelRecord, ModelWrite, NewModel, Provider, Tenants,
+        UpdatesModels,
     },
-    policy::{Action, Actor, Permit, Role, actions},
+    policy::{Action, Actor, Permit, Role, SystemTask, actions},
     ports::outbound::OutboundUrl,
     sealed::{Sealed, StoredValue},
     tokens::Digest,
@@ -125,4 +126,26 @@ fn a_test_is_recorded_and_changes_nothing() {
     let change = made().test(&permit_for::<actions::TestModel>(Role::Admin));
     assert!(change.set().writes().is_empty());
     assert_eq!(facts(&change), ["model.tested"]);
+}
+
+#[test]
+fn a_credential_is_opened_only_for_a_url_of_the_origin_it_is_bound_to() {
+    let permit = permit_of::<actions::ResolveModel>(&Actor::task(SystemTask::Execute, workspace()));
+    let elsewhere = permit_of::<actions::ResolveModel>(&Actor::task(SystemTask::Execute, WorkspaceId::PLATFORM));
+    let record = |url: &str| ModelRecord {
+        model: Model { url: url.to_owned(), ..made() },
+        credential: credential(workspace(), AuthType::Token, "api.openai.com", 1),
+    };
+    for fine in ["https://api.openai.com", "https://api.openai.com/v2", "https://api.openai.com?x"] {
+        assert!(record(fine).opening(&permit).is_some(), "{fine}");
+        assert!(record(fine).opening(&elsewhere).is_none(), "{fine}");
+    }
+    for foreign in [
+        "https://evil.example/v1",
+        "https://api.openai.com.evil.example/",
+        "https://api.openai.com:8443/",
+        "https://api.openai.com@evil.example/",
+    ] {
+        assert!(record(foreign).opening(&permit).is_none(), "{foreign}");
+    }
 }

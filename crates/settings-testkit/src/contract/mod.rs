@@ -52,7 +52,7 @@ macro_rules! groups {
 
 groups! {
     access, accounts, activity, atomicity, deletion, idempotency, isolation, listing, outbox, races, reading, root_key,
-    tampering, upkeep,
+    tampering, upkeep, values,
 }
 
 /// Runs every case against worlds made by `make`, and ends the process: the `main` of an adapter's test.
