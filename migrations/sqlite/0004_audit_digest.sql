@@ -1,4 +1,4 @@
--- The audit digest: what was chosen, and the digests that began. The twin of migrations/postgres/0005_audit_digest.sql.
+-- The audit digest: what was chosen, and the digests that began. The twin of migrations/postgres/0004_audit_digest.sql.
 
 CREATE TABLE audit_digests (
     workspace_id BLOB    NOT NULL PRIMARY KEY REFERENCES workspaces (id),
