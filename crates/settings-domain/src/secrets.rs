@@ -172,11 +172,10 @@ impl Secret {
         if *value.binding() != self.next_binding() {
             return Err(Refused::Stale);
         }
-        let impact = match environment.is_protected() {
-            true => vec![
-                self.as_affected("It is in production; its present value is lost, and whoever still uses that fails."),
-            ],
-            false => Vec::new(),
+        let impact = if environment.is_protected() {
+            vec![self.as_affected("It is in production; its present value is lost, and whoever still uses that fails.")]
+        } else {
+            Vec::new()
         };
         guard.check_impact(Impact::new("rotate-secret", self.id.as_uuid(), impact))?;
         let at = permit.at();

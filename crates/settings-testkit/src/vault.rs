@@ -70,14 +70,12 @@ impl ValueCipher for FixedCipher {
 #[async_trait]
 impl Vault for FixedVault {
     async fn current(&self, scope: TenantScope) -> Result<Arc<dyn ValueCipher>, VaultError> {
-        let key = match self.keys.data_keys(scope).await?.pop() {
-            Some(key) => key,
-            None => {
-                let created_at = self.clock.now();
-                let fresh =
-                    WrappedDataKey { generation: 1, wrapped: vec![1], wrapped_by: "one".to_owned(), created_at };
-                self.keys.keep_data_key(scope, &fresh).await?
-            }
+        let key = if let Some(key) = self.keys.data_keys(scope).await?.pop() {
+            key
+        } else {
+            let created_at = self.clock.now();
+            let fresh = WrappedDataKey { generation: 1, wrapped: vec![1], wrapped_by: "one".to_owned(), created_at };
+            self.keys.keep_data_key(scope, &fresh).await?
         };
         self.unwrapped(scope, &key).await
     }

@@ -298,7 +298,6 @@ impl Model {
     }
 
     /// Notes that its credential is about to be used for a test.
-    #[must_use]
     pub fn test<A: TestsModels>(&self, permit: &Permit<A>) -> Change<ModelTest> {
         Change::recorded(permit, Target::Model(self.id), details(permit, self), ModelTest(self.id))
     }

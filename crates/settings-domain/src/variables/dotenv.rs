@@ -84,14 +84,13 @@ impl<'a> Reader<'a> {
         let bare = bare.strip_prefix("export").filter(|n| n.starts_with([' ', '\t'])).map_or(bare, str::trim);
         let name: VariableName = bare.parse().map_err(|e| format!("the name {e}"))?;
         let after = start.split_once('=').map_or("", |(_, after)| after).trim_start_matches([' ', '\t']);
-        let value = match after.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.quoted(after.get(1..).unwrap_or_default(), quote)?,
-            _ => {
-                let (value, _) = split_line(after);
-                self.rest = after;
-                self.skip_line();
-                unquoted(value)
-            }
+        let value = if let Some(quote @ ('"' | '\'')) = after.chars().next() {
+            self.quoted(after.get(1..).unwrap_or_default(), quote)?
+        } else {
+            let (value, _) = split_line(after);
+            self.rest = after;
+            self.skip_line();
+            unquoted(value)
         };
         let value = SecretValue::new(value.into()).map_err(|TextError(e)| format!("the value of {name} {e}"))?;
         Ok(Entry { name, value, line })
