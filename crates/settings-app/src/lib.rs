@@ -12,6 +12,7 @@ pub mod environments;
 pub mod failure;
 pub mod invitations;
 pub mod members;
+pub mod sessions;
 pub mod sign_in;
 pub mod worker;
 pub mod workspaces;

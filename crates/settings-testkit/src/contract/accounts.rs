@@ -33,6 +33,7 @@ cases![
     a_session_wants_its_own_token_and_ends_once,
     a_session_works_until_its_instant,
     a_link_with_a_mail_queues_it,
+    an_account_sees_and_ends_its_own_sessions_only,
 ];
 
 async fn sync(world: &World, profile: &Profile) -> User {
@@ -199,4 +200,35 @@ async fn a_link_with_a_mail_queues_it(world: World) {
     assert_eq!(to.as_str(), "Ada@People.Example", "as it was typed");
     redeem(&world, &link, &link.token).await.expect("signed in");
     assert!(world.store.sign_in_letter(link.id).await.expect("an answer").is_none(), "a used link is not sent again");
+}
+
+async fn an_account_sees_and_ends_its_own_sessions_only(world: World) {
+    let mut opened = Vec::new();
+    for address in ["ada@people.example", "ada@people.example", "bob@people.example"] {
+        let link = link(&world, address);
+        world.store.keep_sign_in(&link).await.expect("kept");
+        opened.push(redeem(&world, &link, &link.token).await.expect("signed in"));
+    }
+    let (ada, bob) = (opened[0].0.user.id, opened[2].0.user.id);
+    let ids = async |user: UserId| -> Vec<SessionId> {
+        world.store.sessions_of(user).await.expect("a list").into_iter().map(|s| s.id).collect()
+    };
+    let both = world.store.sessions_of(ada).await.expect("a list");
+    assert!(both.iter().all(|s| s.expires_at - s.created_at == SESSION_LIFETIME), "{both:?}");
+    let mut seen = ids(ada).await;
+    seen.sort();
+    let mut expected = vec![opened[0].1.id, opened[1].1.id];
+    expected.sort();
+    assert_eq!(seen, expected);
+    assert_eq!(ids(bob).await, [opened[2].1.id]);
+    let end = async |user, id| world.store.end_session_of(user, id).await.expect("an answer");
+    assert!(!end(bob, opened[0].1.id).await, "a session of somebody else is none");
+    assert!(world.store.session(opened[0].1.id, &opened[0].1.token).await.expect("an answer").is_some());
+    assert!(end(ada, opened[0].1.id).await);
+    assert!(!end(ada, opened[0].1.id).await, "it is ended once");
+    assert!(world.store.session(opened[0].1.id, &opened[0].1.token).await.expect("an answer").is_none());
+    assert_eq!(ids(ada).await, [opened[1].1.id]);
+    world.pass(SESSION_LIFETIME).await;
+    assert_eq!(ids(ada).await, [], "what is over is not listed");
+    assert!(!end(bob, opened[2].1.id).await);
 }
