@@ -21,7 +21,7 @@ pub mod problem;
 mod roles;
 mod workspaces;
 
-pub use dispatch::{ClientAddress, RequestId};
+pub use dispatch::{ClientAddress, RequestId, unknown};
 
 use crate::{answer::List, input::Input, limits::Limits, operation::Operation, problem::Problem};
 use axum::{

@@ -30,6 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings-postgres", &["settings-domain", "settings-sql"]),
     ("settings-runtime", &["settings-domain"]),
     ("settings-api", &["settings-app", "settings-domain"]),
+    // The console shares the edge with the API: rate limits, request ids, client addresses, and what an unknown path answers.
+    ("settings-console", &["settings-api", "settings-app", "settings-domain"]),
     ("settings-testkit", &["settings-app", "settings-domain"]),
     (
         "settings-http",
@@ -37,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-api",
             "settings-app",
             "settings-aws",
+            "settings-console",
             "settings-crypto",
             "settings-domain",
             "settings-notify",
