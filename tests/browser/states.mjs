@@ -23,7 +23,7 @@ export const states = [
   ["invitation", null, (p, w) => p.goto(w.invitation)],
   ["invitation-dead", null, (p, w) => p.goto(`${w.base}/invitations/inv_unknown`)],
   ["choose", "admin", (p, w) => p.goto(`${w.base}/`)],
-  ["switcher", "admin", dialog("/workspace", () => ".ws-link")],
+  ["switcher", "admin", async (p, w) => { await at("/workspace")(p, w); const menu = p.locator("button[popovertarget=nav] >> nth=0"); if (await menu.isVisible()) await menu.click(); await openDialog(p, ".ws-link"); }],
   ["general", "admin", at("/workspace")],
   ["general-dirty", "admin", async (p, w) => { await at("/workspace")(p, w); await p.fill("#name", "Acme Robotics Europe"); await p.fill("#seats", "20"); }],
   ["general-faults", "admin", async (p, w) => { await at("/workspace")(p, w); await p.evaluate(() => { document.querySelector("form[data-savebar]").noValidate = true; }); await p.fill("#name", " "); await p.fill("#retention", "0"); await p.fill("#seats", "1"); await p.click("text=Save changes"); await p.waitForSelector("#name-error"); }],

@@ -165,10 +165,12 @@ impl Cx {
         }
     }
 
+    /// A page, shown.
     pub(crate) fn ok(markup: Markup) -> Answer {
-        Ok(respond::html(StatusCode::OK, markup))
+        respond::shown(StatusCode::OK, markup)
     }
     /// 303 to a page of this workspace, with a word about what was done.
+    #[expect(clippy::unnecessary_wraps, reason = "a handler's answer may be a stop; this is the usual end of one")]
     pub(crate) fn done(&self, path: &str, said: &str) -> Answer {
         let https = self.site().https();
         let response = respond::see_other(&self.url(path));

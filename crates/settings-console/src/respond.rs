@@ -1,4 +1,5 @@
 //! Answers: pages, redirects, cookies.
+use crate::stop::Answer;
 use axum::response::{Html, IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode, header};
 use maud::Markup;
@@ -6,6 +7,12 @@ use maud::Markup;
 /// A page. `no-store` and the rest of the headers come from the guard.
 pub(crate) fn html(status: StatusCode, markup: Markup) -> Response {
     (status, Html(markup.into_string())).into_response()
+}
+
+/// As [`html`], for the end of a handler.
+#[expect(clippy::unnecessary_wraps, reason = "a handler's answer may be a stop; this is the usual end of one")]
+pub(crate) fn shown(status: StatusCode, markup: Markup) -> Answer {
+    Ok(html(status, markup))
 }
 
 /// 303: the answer to a change, and to who has to go elsewhere.

@@ -34,9 +34,8 @@ pub(crate) fn sender(headers: &HeaderMap, origin: &str) -> Sender {
     let one = |name: HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("unreadable"));
     match (one(HeaderName::from_static("sec-fetch-site")), one(header::ORIGIN)) {
         (Some("same-origin" | "none"), _) => Sender::Own,
-        (Some(_), _) => Sender::Foreign,
         (None, Some(from)) if from == origin => Sender::Own,
-        (None, Some(_)) => Sender::Foreign,
+        (Some(_), _) | (None, Some(_)) => Sender::Foreign,
         (None, None) => Sender::NoBrowser,
     }
 }
@@ -74,7 +73,7 @@ pub(crate) fn headers(headers: &mut HeaderMap, referrer: Option<&'static str>) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.append(header::VARY, HeaderValue::from_static("x-fragment, cookie"));
+    headers.entry(header::VARY).or_insert(HeaderValue::from_static("x-fragment, cookie"));
 }
 
 #[cfg(test)]

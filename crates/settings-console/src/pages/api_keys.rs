@@ -207,7 +207,7 @@ fn form(cx: &Cx, typed: &Typed<'_>, faults: &Faults) -> Answer {
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "api-keys",
             title: "New API key",
             back: "api-keys",
@@ -217,7 +217,7 @@ fn form(cx: &Cx, typed: &Typed<'_>, faults: &Faults) -> Answer {
             body,
         },
     );
-    Ok(respond::html(faults.status(), dialog))
+    respond::shown(faults.status(), dialog)
 }
 
 const fn resource_name(resource: &str) -> Option<&'static str> {
@@ -292,13 +292,13 @@ async fn create(cx: Arc<Cx>) -> Answer {
             match &made.value {
                 Some(value) => {
                     let page = created(&cx, key.name.as_str(), value, key.scopes);
-                    Ok(respond::html(StatusCode::CREATED, page))
+                    respond::shown(StatusCode::CREATED, page)
                 }
-                None => Ok(respond::html(StatusCode::CONFLICT, again(&cx))),
+                None => respond::shown(StatusCode::CONFLICT, again(&cx)),
             }
         }
         Err(failure) => match Refusal::of(failure)? {
-            Refusal::Reused => Ok(respond::html(StatusCode::CONFLICT, again(&cx))),
+            Refusal::Reused => respond::shown(StatusCode::CONFLICT, again(&cx)),
             other => {
                 faults.rule(other.rule()?, &[("/scopes", "scope"), ("/expiresAt", "lifetime")]);
                 form(&cx, &typed, &faults)
@@ -336,7 +336,7 @@ fn created(cx: &Cx, name: &str, value: &SecretString, scopes: ScopeSet) -> Marku
     };
     dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "api-keys",
             title: "Copy your new key",
             back: "api-keys",
@@ -355,7 +355,7 @@ fn again(cx: &Cx) -> Markup {
     };
     dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "api-keys",
             title: "This key was already created",
             back: "api-keys",
@@ -375,7 +375,7 @@ async fn one(cx: &Cx) -> Result<ApiKeyView, Stop> {
 async fn ask(cx: Arc<Cx>) -> Answer {
     cx.require::<actions::RevokeApiKey>()?;
     let k = one(&cx).await?;
-    Ok(respond::html(StatusCode::OK, revoke_form(&cx, &k, None)))
+    respond::shown(StatusCode::OK, revoke_form(&cx, &k, None))
 }
 
 fn revoke_form(cx: &Cx, k: &ApiKeyView, impact: Option<&Impact>) -> Markup {
@@ -397,7 +397,7 @@ fn revoke_form(cx: &Cx, k: &ApiKeyView, impact: Option<&Impact>) -> Markup {
     let title = if impact.is_some() { "This key is in use" } else { "Revoke API key?" };
     dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "api-keys",
             title,
             back: "api-keys",
@@ -416,7 +416,7 @@ async fn revoke(cx: Arc<Cx>) -> Answer {
         Ok(_) => cx.done("api-keys", &format!("“{}” is revoked. Requests with it now get 401.", k.key.name.as_str())),
         Err(failure) => match Refusal::of(failure)? {
             Refusal::Unconfirmed(impact) => {
-                Ok(respond::html(StatusCode::PRECONDITION_REQUIRED, revoke_form(&cx, &k, Some(&impact))))
+                respond::shown(StatusCode::PRECONDITION_REQUIRED, revoke_form(&cx, &k, Some(&impact)))
             }
             other => {
                 let Rule { status, text, .. } = other.rule()?;

@@ -81,27 +81,47 @@ impl Asked {
     }
 }
 
-fn personal<'a>(e: &'a AuditEntry, field: &str) -> Option<Option<&'a str>> {
-    e.personal.iter().find(|(f, _)| f == field).map(|(_, v)| v.as_deref())
+/// A field that speaks of a person.
+#[derive(Clone, Copy)]
+enum Personal<'a> {
+    Absent,
+    Erased,
+    Known(&'a str),
+}
+
+fn personal<'a>(e: &'a AuditEntry, field: &str) -> Personal<'a> {
+    match e.personal.iter().find(|(f, _)| f == field) {
+        None => Personal::Absent,
+        Some((_, None)) => Personal::Erased,
+        Some((_, Some(value))) => Personal::Known(value),
+    }
+}
+
+fn known<'a>(e: &'a AuditEntry, field: &str) -> Option<&'a str> {
+    if let Personal::Known(value) = personal(e, field) { Some(value) } else { None }
+}
+
+fn of<'a>(people: &'a BTreeMap<UserId, User>, id: &str) -> Option<&'a User> {
+    people.get(&id.parse().ok()?)
 }
 
 /// The people that events speak of. Former members are not among them: their ids stay ids.
 async fn people(cx: &Cx, entries: &[AuditEntry]) -> Result<BTreeMap<UserId, User>, Stop> {
-    let mut known = BTreeMap::new();
+    let mut found = BTreeMap::new();
     if !cx.can(Permission::MembersRead) {
-        return Ok(known);
+        return Ok(found);
     }
     let mut snapshot = cx.snapshot::<actions::ListMembers>().await?;
     let mut asked = std::collections::BTreeSet::new();
-    for id in entries.iter().flat_map(|e| ["actor", "target"].map(|f| personal(e, f).flatten())) {
+    for id in entries.iter().flat_map(|e| ["actor", "target"].map(|f| known(e, f))) {
         let Some(Ok(id)) = id.map(str::parse::<UserId>) else { continue };
         if asked.insert(id)
             && let Some(m) = snapshot.member(id).await?
         {
-            known.insert(id, m.user);
+            found.insert(id, m.user);
         }
     }
-    Ok(known)
+    Ok(found)
 }
 
 fn short(id: &str) -> &str {
@@ -111,12 +131,12 @@ fn short(id: &str) -> &str {
 /// Who did it: a name, an id, or what is left of one.
 fn actor(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
     match personal(e, "actor") {
-        Some(None) => html! { span.tombstone { (ERASED) } },
-        Some(Some(id)) => match id.parse().ok().and_then(|id: UserId| people.get(&id)) {
-            Some(user) => html! { (avatar(called(user), user.id.as_uuid())) bdi { (called(user)) } },
-            None => html! { "Former member " code { "…" (short(id)) } },
+        Personal::Erased => html! { span.tombstone { (ERASED) } },
+        Personal::Known(id) => html! {
+            @if let Some(user) = of(people, id) { (avatar(called(user), user.id.as_uuid())) bdi { (called(user)) } }
+            @else { "Former member " code { "…" (short(id)) } }
         },
-        None => match (e.record.actor_kind.as_str(), e.record.actor_key) {
+        Personal::Absent => match (e.record.actor_kind.as_str(), e.record.actor_key) {
             (_, Some(key)) => html! { "API key " code { "…" (short(&key.to_string())) } },
             ("system", None) => html! { "The platform" },
             (_, None) => html! { "The service" },
@@ -127,11 +147,11 @@ fn actor(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
 fn target(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
     let kind = e.record.target_kind.replace('_', " ");
     let id = match personal(e, "target") {
-        Some(None) => return html! { span.tombstone { (ERASED) } },
-        Some(Some(id)) => Some(id.to_owned()),
-        None => e.record.target_id.map(|id| id.to_string()),
+        Personal::Erased => return html! { span.tombstone { (ERASED) } },
+        Personal::Known(id) => Some(id.to_owned()),
+        Personal::Absent => e.record.target_id.map(|id| id.to_string()),
     };
-    let user = id.as_deref().and_then(|id| id.parse().ok()).and_then(|id: UserId| people.get(&id));
+    let user = id.as_deref().and_then(|id| of(people, id));
     match (user, id) {
         (Some(user), _) => html! { bdi { (called(user)) } },
         (None, Some(id)) => html! { (kind) " " code { "…" (short(&id)) } },
@@ -236,7 +256,7 @@ fn chips(cx: &Cx, asked: &Asked, people: &BTreeMap<UserId, User>) -> Markup {
         format!("{}{}", cx.url("audit-log"), respond::query(&rest))
     };
     let shown = |name: &str, value: &str| match name {
-        "actor" => match value.parse().ok().and_then(|id: UserId| people.get(&id)) {
+        "actor" => match of(people, value) {
             Some(user) => format!("Who: {}", called(user)),
             None => format!("Who: …{}", short(value)),
         },
@@ -275,7 +295,7 @@ async fn detail(cx: Arc<Cx>) -> Answer {
     let meaning = Fact::ALL.iter().find(|f| f.name() == e.record.action).map(|f| f.meaning());
     let more: Vec<_> =
         e.personal.iter().filter(|(f, _)| !matches!(f.as_str(), "actor" | "target" | "requestId")).collect();
-    let who = personal(e, "actor").flatten().map(str::to_owned).or_else(|| e.record.actor_key.map(|k| k.to_string()));
+    let who = known(e, "actor").map(str::to_owned).or_else(|| e.record.actor_key.map(|k| k.to_string()));
     let body = html! {
         div.dlg-body {
             @if let Some(meaning) = meaning { p { (meaning) } }
@@ -304,7 +324,7 @@ async fn detail(cx: Arc<Cx>) -> Answer {
                     dt { "Place" } dd { (seq) }
                     dt { "Hash" } dd { code.mono { (hex(&e.hash)) } }
                     dt { "Hash before" } dd { @match previous { Some(p) => code.mono { (hex(&p.hash)) }, None => "It is the first event." } }
-                    dt { "Request" } dd { @match personal(e, "requestId") { Some(Some(id)) => code.mono { (id) }, Some(None) => span.tombstone { (ERASED) }, None => "–" } }
+                    dt { "Request" } dd { @match personal(e, "requestId") { Personal::Known(id) => code.mono { (id) }, Personal::Erased => span.tombstone { (ERASED) }, Personal::Absent => "–" } }
                 }
             }
         }
@@ -313,7 +333,7 @@ async fn detail(cx: Arc<Cx>) -> Answer {
     let title = e.record.action.clone();
     Cx::ok(dialog(
         &cx,
-        Dialog {
+        &Dialog {
             section: "audit-log",
             title: &title,
             back: "audit-log",
@@ -353,7 +373,7 @@ async fn verify(cx: Arc<Cx>) -> Answer {
     };
     Cx::ok(dialog(
         &cx,
-        Dialog {
+        &Dialog {
             section: "audit-log",
             title: "Verify the chain",
             back: "audit-log",

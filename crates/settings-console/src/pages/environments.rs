@@ -135,7 +135,7 @@ fn form(cx: &Cx, f: Form<'_>, faults: &Faults, status: StatusCode) -> Answer {
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "environments",
             title: f.title,
             back: "environments",
@@ -145,7 +145,7 @@ fn form(cx: &Cx, f: Form<'_>, faults: &Faults, status: StatusCode) -> Answer {
             body,
         },
     );
-    Ok(respond::html(status, dialog))
+    respond::shown(status, dialog)
 }
 
 fn new_form(cx: &Cx, name: &str, tier: &str, faults: &Faults) -> Answer {
@@ -236,7 +236,7 @@ fn protected(cx: &Cx, e: &Environment) -> Answer {
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "environments",
             title: "Production is protected",
             back: "environments",
@@ -246,7 +246,7 @@ fn protected(cx: &Cx, e: &Environment) -> Answer {
             body,
         },
     );
-    Ok(respond::html(StatusCode::CONFLICT, dialog))
+    respond::shown(StatusCode::CONFLICT, dialog)
 }
 
 async fn update(cx: Arc<Cx>) -> Answer {
@@ -308,7 +308,7 @@ fn delete_form(cx: &Cx, e: &Environment, faults: &Faults, impact: Option<&Impact
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "environments",
             title: "Delete environment?",
             back: "environments",
@@ -318,7 +318,7 @@ fn delete_form(cx: &Cx, e: &Environment, faults: &Faults, impact: Option<&Impact
             body,
         },
     );
-    Ok(respond::html(status, dialog))
+    respond::shown(status, dialog)
 }
 
 async fn delete(cx: Arc<Cx>) -> Answer {

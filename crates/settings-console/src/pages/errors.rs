@@ -122,12 +122,13 @@ async fn forbidden(denied: &Denied, cx: &Cx) -> Response {
     let current = cx.address.split(['/', '?']).skip_while(|s| *s != "settings").nth(1).unwrap_or("");
     let title = section(current).map_or("Settings", |s| s.label);
     let holders = denied.permission().map(|p| holders(p).0).unwrap_or_default();
-    let need = match holders.first() {
-        Some(&"admin") if holders.iter().all(|h| matches!(*h, "admin" | "system")) => {
-            "You need the Admin role".to_owned()
-        }
-        Some(_) => format!("You need one of these roles: {}", holders.join(", ")),
-        None => "Your role does not allow this".to_owned(),
+    // The platform's flag is no role that an admin could give.
+    let roles: Vec<&str> =
+        Role::ALL.into_iter().filter(|r| holders.contains(&r.name())).map(crate::ui::role_name).collect();
+    let need = match roles.as_slice() {
+        [] => "Your role does not allow this".to_owned(),
+        [one] => format!("You need the {one} role"),
+        [first @ .., last] => format!("You need the {} or {last} role", first.join(", ")),
     };
     let body = html! {
         div.card.empty {

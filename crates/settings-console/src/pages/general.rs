@@ -111,7 +111,7 @@ async fn page(cx: &Cx, typed: &Typed, faults: &Faults, versions: Option<Markup>,
         body,
         bare: false,
     };
-    Ok(respond::html(status, layout(cx, page)))
+    respond::shown(status, layout(cx, page))
 }
 
 fn region(cx: &Cx, typed: &Typed, faults: &Faults) -> Markup {
@@ -181,7 +181,7 @@ async fn save(cx: Arc<Cx>) -> Answer {
                 page(&cx, &mine, &faults, Some(conflict(&rows)), StatusCode::PRECONDITION_FAILED).await
             }
             Refusal::Unconfirmed(impact) => {
-                Ok(respond::html(StatusCode::PRECONDITION_REQUIRED, confirm(&cx, &typed, &impact)))
+                respond::shown(StatusCode::PRECONDITION_REQUIRED, confirm(&cx, &typed, &impact))
             }
             other => {
                 let pointers =
@@ -211,7 +211,7 @@ fn confirm(cx: &Cx, typed: &Typed, impact: &Impact) -> Markup {
     };
     dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "workspace",
             title: "Lower the data retention?",
             back: "workspace",

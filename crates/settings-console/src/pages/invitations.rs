@@ -27,6 +27,9 @@ pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
         .route("/{slug}/settings/invitations/{id}/revoke", cx::page(ask_revoke).merge(cx::form(revoke)))
 }
 
+/// Rows of a page: the members above have theirs.
+pub(super) const ROWS: usize = 10;
+
 /// Seals a place in a list of this workspace.
 pub(super) fn seal_cursor(cx: &Cx, list: &str, id: Uuid) -> Option<String> {
     let context = format!("console|{}|{list}", cx.view.workspace.id);
@@ -117,7 +120,7 @@ fn form(cx: &Cx, email: &str, role: Role, faults: &Faults) -> Answer {
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "members",
             title: "Invite a member",
             back: "members",
@@ -127,7 +130,7 @@ fn form(cx: &Cx, email: &str, role: Role, faults: &Faults) -> Answer {
             body,
         },
     );
-    Ok(respond::html(faults.status(), dialog))
+    respond::shown(faults.status(), dialog)
 }
 
 fn mail_limit(cx: &Cx, email: &Email) -> Result<(), Stop> {
@@ -148,7 +151,7 @@ async fn invite(cx: Arc<Cx>) -> Answer {
             &[],
         );
     }
-    let (Some(email), Ok(role)) = (email, role.clone()) else {
+    let (Some(email), Ok(role)) = (email, role) else {
         return form(&cx, typed, role.unwrap_or(Role::Viewer), &faults);
     };
     mail_limit(&cx, &email)?;
@@ -193,7 +196,7 @@ async fn ask_revoke(cx: Arc<Cx>) -> Answer {
     };
     Cx::ok(dialog(
         &cx,
-        Dialog {
+        &Dialog {
             section: "members",
             title: "Revoke invitation?",
             back: "members",
@@ -225,7 +228,7 @@ fn explain(cx: &Cx, title: &str, rule: &Rule) -> Answer {
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "members",
             title,
             back: "members",
@@ -235,5 +238,5 @@ fn explain(cx: &Cx, title: &str, rule: &Rule) -> Answer {
             body,
         },
     );
-    Ok(respond::html(rule.status, dialog))
+    respond::shown(rule.status, dialog)
 }

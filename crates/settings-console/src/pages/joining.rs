@@ -35,6 +35,9 @@ fn page(visit: &Visit, status: StatusCode, shape: Icon, title: &str, body: &Mark
     answer(status, bare(visit.theme, visit.site.base(), "Invitation", &body))
 }
 
+/// What a link says that no longer leads anywhere.
+const OVER: &str = "This invitation does not work";
+
 fn gone(visit: &Visit, status: StatusCode, title: &str, why: &str) -> Response {
     page(
         visit,
@@ -76,7 +79,6 @@ async fn show(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(visit) => visit,
         Err(response) => return response,
     };
-    const OVER: &str = "This invitation does not work";
     match visit.site.app().look_at_invitation(visit.param("token")).await {
         Err(e) => stopped(&visit, e.into()),
         Ok(None) => gone(&visit, StatusCode::NOT_FOUND, OVER, "It is unknown, was used or was revoked."),

@@ -54,9 +54,9 @@ async fn load(cx: &Cx, filter: &MemberFilter, context: &str) -> Result<Shown, St
         .then(|| members.truncate(ROWS))
         .and_then(|()| members.last())
         .and_then(|m| invitations::seal_cursor(cx, context, m.user.id.as_uuid()));
-    let mut waiting = snapshot.invitations(Part { after: invited_after, limit: 26 }).await?;
-    let more_invitations = (waiting.len() > ROWS)
-        .then(|| waiting.truncate(ROWS))
+    let mut waiting = snapshot.invitations(Part { after: invited_after, limit: 11 }).await?;
+    let more_invitations = (waiting.len() > invitations::ROWS)
+        .then(|| waiting.truncate(invitations::ROWS))
         .and_then(|()| waiting.last())
         .and_then(|i| invitations::seal_cursor(cx, "invitations", i.invitation.id.as_uuid()));
     Ok(Shown { members, next, invitations: waiting, more_invitations })
@@ -208,7 +208,7 @@ fn role_form(
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "members",
             title: "Change role",
             back: "members",
@@ -218,7 +218,7 @@ fn role_form(
             body,
         },
     );
-    Ok(respond::html(status, dialog))
+    respond::shown(status, dialog)
 }
 
 async fn change_role(cx: Arc<Cx>) -> Answer {
@@ -296,7 +296,7 @@ fn remove_form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, st
     };
     let dialog = dialog(
         cx,
-        Dialog {
+        &Dialog {
             section: "members",
             title: "Remove from workspace?",
             back: "members",
@@ -306,7 +306,7 @@ fn remove_form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, st
             body,
         },
     );
-    Ok(respond::html(status, dialog))
+    respond::shown(status, dialog)
 }
 
 async fn remove(cx: Arc<Cx>) -> Answer {

@@ -110,22 +110,20 @@ fn sentence(scope: Scope) -> String {
 
 fn matrix(own: &str, differing: bool) -> Markup {
     html! {
-        table.perms role="table" {
+        table.perms {
             caption.vh { "Permissions of each role" }
-            thead role="rowgroup" { tr role="row" {
-                th role="columnheader" scope="col" { "Permission" }
-                @for (name, _) in columns(Permission::WorkflowsRead) { th.tickcol.own[name == own] role="columnheader" scope="col" { (name) } }
+            thead { tr {
+                th scope="col" { "Permission" }
+                @for (name, _) in columns(Permission::WorkflowsRead) { th.tickcol.own[name == own] scope="col" { (name) } }
             } }
             @for (resource, permissions) in groups(differing) {
-                tbody role="rowgroup" {
-                    tr.perm-group role="row" { th role="rowheader" scope="rowgroup" colspan="5" { (group_name(resource)) } }
+                tbody {
+                    tr.perm-group { th scope="rowgroup" colspan="5" { (group_name(resource)) } }
                     @for p in permissions {
-                        tr role="row" {
-                            th role="rowheader" scope="row" { code { (p.name()) } }
+                        tr {
+                            th scope="row" { code { (p.name()) } }
                             @for (name, has) in columns(p) {
-                                td.tickcol.own[name == own] role="cell" {
-                                    @if has { span.yes { (icon(Icon::Check)) span.vh { "Yes" } } } @else { span.no { span aria-hidden="true" { "–" } span.vh { "No" } } }
-                                }
+                                td.tickcol.own[name == own].yes[has].no[!has] { span.vh { @if has { "Yes" } @else { "No" } } }
                             }
                         }
                     }

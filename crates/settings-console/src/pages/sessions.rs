@@ -75,7 +75,7 @@ async fn ask_others(cx: Arc<Cx>) -> Answer {
     };
     Cx::ok(dialog(
         &cx,
-        Dialog {
+        &Dialog {
             section: "sessions",
             title: "End all other sessions?",
             back: "sessions",

@@ -186,9 +186,12 @@ async fn redeem(State(site): State<Arc<Site>>, request: Request) -> Response {
     }
     match redeemed {
         Ok(Some(signed_in)) => {
-            let there = visit.way_back().unwrap_or_else(|| visit.site.at("/"));
-            let response = enter(&visit, &signed_in, &there);
-            with_cookie(response, &Cookie::Return.set(visit.site.https(), "", 0))
+            let back = visit.way_back();
+            let response = enter(&visit, &signed_in, &back.clone().unwrap_or_else(|| visit.site.at("/")));
+            match back {
+                Some(_) => with_cookie(response, &Cookie::Return.set(visit.site.https(), "", 0)),
+                None => response,
+            }
         }
         Ok(None) if visit.json => {
             let text = "This link is unknown, was used or is too old. Ask for a new one at /sign-in.";

@@ -24,7 +24,7 @@ pub(crate) struct Dialog<'a> {
 }
 
 /// Renders it one way or the other.
-pub(crate) fn dialog(cx: &Cx, d: Dialog<'_>) -> Markup {
+pub(crate) fn dialog(cx: &Cx, d: &Dialog<'_>) -> Markup {
     let back = cx.url(d.back);
     let inside = |heading: Markup| {
         html! {

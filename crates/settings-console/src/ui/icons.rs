@@ -40,13 +40,7 @@ icons! {
     Cloud = "M7 18.5a4.5 4.5 0 0 1-.5-8.97A6 6 0 0 1 18 10.5a4 4 0 0 1-.5 8H7ZM4 3.5l16 17";
 }
 
-/// Draws it.
+/// Draws it; strokes and size are the style sheet's.
 pub(crate) fn icon(icon: Icon) -> Markup {
-    let width = if icon == Icon::Dots { "2.8" } else { "1.7" };
-    html! {
-        svg.i viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width=(width)
-            stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false" {
-            (PreEscaped(icon.shape()))
-        }
-    }
+    html! { svg.i.dots[icon == Icon::Dots] viewBox="0 0 24 24" aria-hidden="true" { (PreEscaped(icon.shape())) } }
 }

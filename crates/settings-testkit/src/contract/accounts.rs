@@ -203,13 +203,14 @@ async fn a_link_with_a_mail_queues_it(world: World) {
 }
 
 async fn an_account_sees_and_ends_its_own_sessions_only(world: World) {
-    let mut opened = Vec::new();
-    for address in ["ada@people.example", "ada@people.example", "bob@people.example"] {
+    let open = async |address: &str| {
         let link = link(&world, address);
         world.store.keep_sign_in(&link).await.expect("kept");
-        opened.push(redeem(&world, &link, &link.token).await.expect("signed in"));
-    }
-    let (ada, bob) = (opened[0].0.user.id, opened[2].0.user.id);
+        redeem(&world, &link, &link.token).await.expect("signed in")
+    };
+    let (first, second, third) =
+        (open("ada@people.example").await, open("ada@people.example").await, open("bob@people.example").await);
+    let (ada, bob) = (first.0.user.id, third.0.user.id);
     let ids = async |user: UserId| -> Vec<SessionId> {
         world.store.sessions_of(user).await.expect("a list").into_iter().map(|s| s.id).collect()
     };
@@ -217,18 +218,18 @@ async fn an_account_sees_and_ends_its_own_sessions_only(world: World) {
     assert!(both.iter().all(|s| s.expires_at - s.created_at == SESSION_LIFETIME), "{both:?}");
     let mut seen = ids(ada).await;
     seen.sort();
-    let mut expected = vec![opened[0].1.id, opened[1].1.id];
+    let mut expected = vec![first.1.id, second.1.id];
     expected.sort();
     assert_eq!(seen, expected);
-    assert_eq!(ids(bob).await, [opened[2].1.id]);
+    assert_eq!(ids(bob).await, [third.1.id]);
     let end = async |user, id| world.store.end_session_of(user, id).await.expect("an answer");
-    assert!(!end(bob, opened[0].1.id).await, "a session of somebody else is none");
-    assert!(world.store.session(opened[0].1.id, &opened[0].1.token).await.expect("an answer").is_some());
-    assert!(end(ada, opened[0].1.id).await);
-    assert!(!end(ada, opened[0].1.id).await, "it is ended once");
-    assert!(world.store.session(opened[0].1.id, &opened[0].1.token).await.expect("an answer").is_none());
-    assert_eq!(ids(ada).await, [opened[1].1.id]);
+    assert!(!end(bob, first.1.id).await, "a session of somebody else is none");
+    assert!(world.store.session(first.1.id, &first.1.token).await.expect("an answer").is_some());
+    assert!(end(ada, first.1.id).await);
+    assert!(!end(ada, first.1.id).await, "it is ended once");
+    assert!(world.store.session(first.1.id, &first.1.token).await.expect("an answer").is_none());
+    assert_eq!(ids(ada).await, [second.1.id]);
     world.pass(SESSION_LIFETIME).await;
     assert_eq!(ids(ada).await, [], "what is over is not listed");
-    assert!(!end(bob, opened[2].1.id).await);
+    assert!(!end(bob, third.1.id).await);
 }

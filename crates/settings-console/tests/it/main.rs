@@ -1,0 +1,15 @@
+//! The console over the fake store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a failure ends the test that meets it"
+)]
+mod contrast;
+mod escaping;
+mod forms;
+mod markup;
+mod policy;
+mod sessions;
+mod stage;
