@@ -292,6 +292,8 @@ async fn detail(cx: Arc<Cx>) -> Answer {
         _ => return Err(Stop::NotFound),
     };
     let people = people(&cx, std::slice::from_ref(e)).await?;
+    // Free text stands aside: the chain only says that it changed.
+    let changes: Vec<_> = e.record.changes.iter().filter(|c| c.from.is_some() || c.to.is_some()).collect();
     let meaning = Fact::ALL.iter().find(|f| f.name() == e.record.action).map(|f| f.meaning());
     let more: Vec<_> =
         e.personal.iter().filter(|(f, _)| !matches!(f.as_str(), "actor" | "target" | "requestId")).collect();
@@ -307,11 +309,11 @@ async fn detail(cx: Arc<Cx>) -> Answer {
                 dt { "Risk" } dd { (risk_badge(e.record.risk)) }
                 @for (field, value) in more { dt { (field) } dd { @match value { Some(v) => bdi { (v) }, None => span.tombstone { (ERASED) } } } }
             }
-            @if !e.record.changes.is_empty() {
+            @if !changes.is_empty() {
                 table.versions {
                     caption.vh { "What changed" }
                     thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "After" } } }
-                    tbody { @for c in &e.record.changes { tr {
+                    tbody { @for c in &changes { tr {
                         th scope="row" { (c.field) }
                         td { @if let Some(v) = &c.from { del { (v) } } @else { span.muted { "–" } } }
                         td { @if let Some(v) = &c.to { ins { (v) } } @else { span.muted { "–" } } }
