@@ -134,10 +134,10 @@ fn actor(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
         Personal::Erased => html! { span.tombstone { (ERASED) } },
         Personal::Known(id) => html! {
             @if let Some(user) = of(people, id) { (avatar(called(user), user.id.as_uuid())) bdi { (called(user)) } }
-            @else { "Former member " code { "…" (short(id)) } }
+            @else { span { "Former member " code.nowrap { "…" (short(id)) } } }
         },
         Personal::Absent => match (e.record.actor_kind.as_str(), e.record.actor_key) {
-            (_, Some(key)) => html! { "API key " code { "…" (short(&key.to_string())) } },
+            (_, Some(key)) => html! { span { "API key " code.nowrap { "…" (short(&key.to_string())) } } },
             ("system", None) => html! { "The platform" },
             (_, None) => html! { "The service" },
         },
@@ -154,7 +154,7 @@ fn target(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
     let user = id.as_deref().and_then(|id| of(people, id));
     match (user, id) {
         (Some(user), _) => html! { bdi { (called(user)) } },
-        (None, Some(id)) => html! { (kind) " " code { "…" (short(&id)) } },
+        (None, Some(id)) => html! { (kind) " " code.nowrap { "…" (short(&id)) } },
         (None, None) => html! { (kind) },
     }
 }

@@ -1,11 +1,5 @@
 //! The console over the fake store.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a failure ends the test that meets it"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failure ends the test that meets it")]
 mod contrast;
 mod escaping;
 mod forms;

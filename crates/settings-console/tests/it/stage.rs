@@ -55,6 +55,12 @@ impl Shown {
     }
 }
 
+fn call(who: &Browser) -> Call {
+    let verified_email = Some("admin@acme.example".parse().unwrap());
+    let caller = Caller::User { id: who.user, verified_email, platform: false };
+    Call { caller, request: "test".to_owned(), idempotent: None, guard: Guard::default() }
+}
+
 impl Stage {
     /// `acme` with an admin.
     pub(crate) async fn new() -> (Self, Browser) {
@@ -93,22 +99,14 @@ impl Stage {
         let signed_in = self.app.redeem_sign_in(token).await.unwrap().unwrap();
         Browser { token: signed_in.token.expose_secret().to_owned(), user: signed_in.session.user.id }
     }
-    pub(crate) fn call(&self, who: &Browser, email: &str) -> Call {
-        let caller = Caller::User { id: who.user, verified_email: Some(email.parse().unwrap()), platform: false };
-        Call { caller, request: "test".to_owned(), idempotent: None, guard: Guard::default() }
-    }
     async fn snapshot<A: settings_domain::policy::Action>(&self, by: &Browser) -> Snapshot<A> {
-        let call = self.call(by, "admin@acme.example");
-        Snapshot::open(&self.store, &call.caller, &Selector::Slug("acme".parse().unwrap())).await.unwrap()
+        let asking = call(by);
+        Snapshot::open(&self.store, &asking.caller, &Selector::Slug("acme".parse().unwrap())).await.unwrap()
     }
     /// Somebody who joined by invitation.
     pub(crate) async fn member(&self, admin: &Browser, email: &str, role: Role) -> Browser {
         let permit = self.snapshot::<actions::InviteMember>(admin).await;
-        let sent = self
-            .app
-            .invite(permit.permit(), &self.call(admin, "admin@acme.example"), email.parse().unwrap(), role)
-            .await
-            .unwrap();
+        let sent = self.app.invite(permit.permit(), &call(admin), email.parse().unwrap(), role).await.unwrap();
         let token = FixedMint.invitation(sent.value().id, 1).text;
         let (_, signed_in) = self.app.join_by_link(token.expose_secret(), "test".to_owned()).await.unwrap().unwrap();
         Browser { token: signed_in.token.expose_secret().to_owned(), user: signed_in.session.user.id }
@@ -130,14 +128,13 @@ impl Stage {
     pub(crate) async fn key(&self, admin: &Browser, name: &str, scopes: &str) -> (String, String) {
         let permit = self.snapshot::<actions::CreateApiKey>(admin).await;
         let scopes: ScopeSet = scopes.parse().unwrap();
-        let call = self.call(admin, "admin@acme.example");
-        let made = self.app.create_api_key(permit.permit(), &call, name.parse().unwrap(), scopes, None).await.unwrap();
+        let made =
+            self.app.create_api_key(permit.permit(), &call(admin), name.parse().unwrap(), scopes, None).await.unwrap();
         (made.key.value().id.to_string(), made.value.unwrap().expose_secret().to_owned())
     }
     pub(crate) async fn invite(&self, admin: &Browser, email: &str) -> String {
         let permit = self.snapshot::<actions::InviteMember>(admin).await;
-        let call = self.call(admin, "admin@acme.example");
-        let sent = self.app.invite(permit.permit(), &call, email.parse().unwrap(), Role::Viewer).await.unwrap();
+        let sent = self.app.invite(permit.permit(), &call(admin), email.parse().unwrap(), Role::Viewer).await.unwrap();
         sent.value().id.to_string()
     }
     pub(crate) async fn workspace(&self, admin: &Browser) -> settings_domain::ids::WorkspaceId {
