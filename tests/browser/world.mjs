@@ -95,6 +95,8 @@ const settle = async (world, link, database) => {
   await json(`${world.base}/workspace`, { headers: { "x-api-key": world.used.key } });
   // Names come from an identity provider; people who come by e-mailed links have none, so the database is told.
   name(database, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
+  // A second workspace, so that there is one to choose.
+  await json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name: "Northwind Labs", slug: "northwind", adminEmail: "admin@acme.example" }) }, admin);
   const { items } = await api("GET", "/workspace/members?limit=100");
   for (const m of items) for (const p of Object.values(world.people)) if (p.email === m.email) p.id = m.userId;
   await api("DELETE", `/workspace/members/${world.people.gone.id}`);

@@ -196,7 +196,7 @@ fn flash_context(session: SessionId) -> Vec<u8> {
 
 /// To the sign-in page, and back afterwards. A form that was posted leads back to the page it is on.
 pub(crate) fn to_sign_in(visit: &Visit) -> Response {
-    let back = visit.site.at(&visit.address);
+    let back = visit.here().unwrap_or_default();
     respond::see_other(&visit.site.at(&format!("/sign-in{}", respond::query(&[("return_to", &back)]))))
 }
 

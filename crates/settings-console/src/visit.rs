@@ -58,6 +58,7 @@ pub(crate) enum Unreadable {
 /// A request, read. Holds the session's token, so it has no `Debug`.
 pub(crate) struct Visit {
     pub(crate) site: Arc<Site>,
+    posted: bool,
     /// Path and query, as the browser asked for them.
     pub(crate) address: String,
     params: Vec<(String, String)>,
@@ -74,6 +75,8 @@ pub(crate) struct Visit {
     pub(crate) sender: Sender,
     /// `Authorization: Bearer`, for signing out by the API's means.
     pub(crate) bearer: Option<SecretString>,
+    /// The page of ours that a form was posted from.
+    from: Option<String>,
     session: Option<SecretString>,
     flash: Option<String>,
     back: Option<String>,
@@ -111,6 +114,7 @@ impl Visit {
             .map(|(_, token)| SecretString::from(token.trim().to_owned()));
         Ok(Self {
             address: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
+            posted: parts.method == Method::POST,
             params,
             query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
             form,
@@ -121,6 +125,10 @@ impl Visit {
             theme: of(Cookie::Theme).map_or(Theme::Auto, |t| Theme::parse(&t)),
             sender,
             bearer,
+            from: text(header::REFERER)
+                .filter(|_| parts.method == Method::POST)
+                .and_then(|r| r.strip_prefix(site.origin()))
+                .and_then(own_path),
             session: of(Cookie::Session).filter(|_| trusted).map(SecretString::from),
             flash: of(Cookie::Flash),
             back: of(Cookie::Return),
@@ -163,6 +171,10 @@ impl Visit {
     /// Where to go after signing in, if it is a path of ours.
     pub(crate) fn way_back(&self) -> Option<String> {
         self.back.as_deref().and_then(own_path)
+    }
+    /// The page to come back to: this one, or the one that a form was posted from, for not every form has a page.
+    pub(crate) fn here(&self) -> Option<String> {
+        if self.posted { self.from.clone() } else { own_path(&self.site.at(&self.address)) }
     }
     /// Who is signed in.
     pub(crate) async fn authenticate(&self) -> Result<Option<(SessionId, Authenticated)>, StoreError> {

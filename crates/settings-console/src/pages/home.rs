@@ -60,6 +60,10 @@ async fn nothing(_: Arc<Cx>) -> Answer {
     Err(crate::stop::Stop::NotFound)
 }
 
+fn workspace_url(visit: &Visit, own: &OwnWorkspace) -> String {
+    visit.site.at(&format!("/{}/settings/workspace", own.view.workspace.slug.as_str()))
+}
+
 fn list(visit: &Visit, own: &[OwnWorkspace]) -> Markup {
     html! {
         @if own.is_empty() {
@@ -69,7 +73,7 @@ fn list(visit: &Visit, own: &[OwnWorkspace]) -> Markup {
                 @for w in own {
                     @let workspace = &w.view.workspace;
                     li {
-                        a href=(visit.site.at(&format!("/{}/settings/workspace", workspace.slug.as_str()))) {
+                        a href=(workspace_url(visit, w)) {
                             (avatar(workspace.name.as_str(), workspace.id.as_uuid()))
                             span.choose-name { strong { bdi { (workspace.name.as_str()) } } span.sub { (workspace.slug.as_str()) " · " (workspace.region.as_str()) } }
                             (role_badge(w.role))
@@ -109,6 +113,10 @@ async fn choose(State(site): State<Arc<Site>>, request: Request) -> Response {
                 }
             },
         );
+    }
+    // Where there is nothing to choose, nobody is asked.
+    if let [only] = own.as_slice() {
+        return see_other(&workspace_url(&visit, only));
     }
     answer(StatusCode::OK, page(&visit, &me, &own))
 }

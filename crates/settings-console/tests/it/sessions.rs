@@ -191,3 +191,29 @@ async fn short_addresses_lead_to_the_workspace_and_leave_the_api_alone() {
     assert_eq!(shown.status, StatusCode::UNAUTHORIZED, "a program learns nothing of which names there are");
     assert_eq!(shown.headers.get(header::CONTENT_TYPE).unwrap(), "application/problem+json");
 }
+
+#[tokio::test]
+async fn after_signing_in_one_is_where_the_form_was() {
+    let (stage, _) = Stage::new().await;
+    let path = "/acme/settings/invitations/019b8d2b-8c0e-7000-8000-070000000001/resend";
+    let own = ("sec-fetch-site", "same-origin");
+    let page = format!("{ORIGIN}/acme/settings/members?role=viewer");
+    let shown = stage.post_from(None, path, &[], &[own, ("referer", &page)]).await;
+    assert_eq!(shown.location(), "/sign-in?return_to=%2Facme%2Fsettings%2Fmembers%3Frole%3Dviewer");
+    for elsewhere in ["https://evil.example/acme", "https://settings.example.evil/acme", "https://settings.example"] {
+        let shown = stage.post_from(None, path, &[], &[own, ("referer", elsewhere)]).await;
+        assert_eq!(shown.location(), "/sign-in", "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_choose_where_there_is_nothing_to_choose() {
+    let (stage, admin) = Stage::new().await;
+    assert_eq!(stage.get(Some(&admin), "/").await.location(), "/acme/settings/workspace");
+    let stranger = link(&stage, "stranger@people.example").await;
+    let shown = stage.post_from(None, &stranger, &[], &[("sec-fetch-site", "same-origin")]).await;
+    let token = shown.cookies()[0].split(';').next().unwrap().split_once('=').unwrap().1.to_owned();
+    let stranger = Browser { token, user: admin.user };
+    let shown = stage.get(Some(&stranger), "/").await;
+    assert!(shown.status.is_success() && shown.text.contains("No workspace yet"));
+}
