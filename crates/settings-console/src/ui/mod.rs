@@ -5,6 +5,7 @@ mod icons;
 mod instant;
 mod layout;
 mod parts;
+mod scopes;
 
 pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
 pub(crate) use fields::{field, form_faults, role_cards, text_input};
@@ -14,6 +15,8 @@ pub(crate) use layout::{Page, bare, layout};
 pub(crate) use parts::{
     Tone, ask_admins, avatar, banner, called, copy_value, empty, gauge, pager, person, role_badge, scope_badges, zero,
 };
+
+pub(crate) use scopes::scope_grid;
 
 use settings_domain::policy::Role;
 
