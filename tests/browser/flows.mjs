@@ -4,6 +4,8 @@ import http from "node:http";
 import { mailTo } from "./world.mjs";
 
 const focused = (page, what) => page.evaluate((f) => new Function(`return ${f}`)().call(null, document.activeElement), what);
+// The next question that the browser asks, answered with no.
+const said = (page) => new Promise((done) => page.once("dialog", async (d) => { const asked = { type: d.type(), message: d.message() }; await d.dismiss(); done(asked); }));
 const activeId = (page) => focused(page, "(e) => e.id");
 
 export const signing = async (browser, world, script) => {
@@ -179,12 +181,10 @@ export const workspace = async (browser, world, script) => {
   await page.fill("#name", name);
   if (script) {
     ok((await page.textContent("[data-dirty-text]")) === "1 unsaved change", "the save bar counts");
-    let asked = false;
-    page.once("dialog", (d) => { asked = d.type() === "beforeunload"; d.dismiss(); });
-    await page.click("nav a[href$='/environments']", { noWaitAfter: true }).catch(() => {});
-    await page.waitForFunction(() => true);
-    await page.waitForTimeout(300);
-    ok(asked && page.url().endsWith("/workspace"), "leaving with unsaved changes asks");
+    const asking = said(page);
+    const click = page.click("nav a[href$='/environments']", { noWaitAfter: true }).catch(() => {});
+    ok((await asking).type === "beforeunload" && page.url().endsWith("/workspace"), "leaving with unsaved changes asks");
+    await click;
   }
   await page.click("text=Save changes");
   await page.waitForSelector(".flash");
@@ -272,11 +272,9 @@ export const keyboard = async (browser, world) => {
   await page.keyboard.press("Enter");
   await dialogOpen(page);
   await page.fill("#email", "x@y.example");
-  let asked = "";
-  page.once("dialog", (d) => { asked = d.message(); d.dismiss(); });
+  const asking = said(page);
   await page.keyboard.press("Escape");
-  await page.waitForTimeout(100);
-  ok(asked.startsWith("Discard") && await page.isVisible("dialog[open]"), "a half-filled dialog asks before it closes");
+  ok((await asking).message.startsWith("Discard") && await page.isVisible("dialog[open]"), "a half-filled dialog asks before it closes");
   page.once("dialog", (d) => d.accept());
   await page.keyboard.press("Escape");
   const menu = `menu-${world.people.editor.id}`;
