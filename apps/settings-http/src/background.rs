@@ -2,7 +2,7 @@
 use crate::compose::Service;
 use settings_api::Api;
 use settings_app::App;
-use settings_domain::ports::mail::Mailer;
+use settings_domain::{keys::Wrappings, ports::mail::Mailer};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,8 +25,11 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
     });
     let (app, api, ending) = (service.app.clone(), api.clone(), stop.clone());
     tasks.spawn(async move {
+        count_keys(&app).await;
         while rest(DENIALS, &ending).await {
             app.flush_denials().await;
+            app.ports().vault.sweep();
+            count_keys(&app).await;
             if let Some(limits) = api.limits() {
                 limits.sweep();
             }
@@ -45,11 +48,26 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
     }
 }
 
+/// How many data keys the current key-encryption key wraps, and how many an older one: what a rotation left.
+async fn count_keys(app: &App) {
+    match app.key_wrappings().await {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        Ok(Wrappings { total, old, .. }) => {
+            metrics::gauge!("settings_data_keys", "state" => "current").set((total - old) as f64);
+            metrics::gauge!("settings_data_keys", "state" => "old").set(old as f64);
+        }
+        Err(error) => tracing::debug!(%error, "data keys could not be counted"),
+    }
+}
+
 /// Starts the worker.
 pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, mailer: Arc<dyn Mailer>) {
     let stop = stop.clone();
     tasks.spawn(async move {
         while !stop.is_cancelled() {
+            if let Err(error) = app.begin_audit_digests().await {
+                tracing::warn!(%error, "it could not be seen which audit digests are due");
+            }
             let busy = match app.deliver(mailer.as_ref(), || stop.is_cancelled()).await {
                 Ok(taken) => taken > 0,
                 Err(error) => {

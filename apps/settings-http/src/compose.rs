@@ -6,17 +6,22 @@ use crate::{
 };
 use settings_app::{App, Ports, Rules};
 use settings_aws::{AwsOptions, KmsKeyring};
-use settings_crypto::{AuditKeys, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
+use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
     ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer},
     text::EmailKey,
 };
+use settings_egress::{Client, Policy, SystemResolver};
 use settings_notify::{LocalMailbox, SmtpMailer};
+use settings_probe::HttpProber;
+use settings_webhook::WebhookClient;
 use std::sync::Arc;
 
 /// The service, and what only its shell needs.
 pub(crate) struct Service {
     pub(crate) app: Arc<App>,
+    /// What wraps the database's keys.
+    pub(crate) keyring: Arc<dyn Keyring>,
     pub(crate) mailer: Arc<dyn Mailer>,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
@@ -25,6 +30,7 @@ pub(crate) struct Service {
 /// Opens everything that the use cases need. `public_url` has no trailing slash.
 pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
     let keyring = keyring(config, database).await?;
+    let outbound = Arc::new(outbound(config, &public_url)?);
     let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
@@ -41,19 +47,31 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         platform_subjects: subjects.into_iter().collect(),
         public_url,
     };
+    let store = database.store(sealer.clone());
+    let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
     let ports = Ports {
-        store: database.store(sealer.clone()),
+        store,
         mint: Arc::new(Tokens::new(&root)),
         sealer,
+        vault: Arc::new(vault),
+        outbound: Arc::new(WebhookClient::new(Arc::clone(&outbound))),
+        prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
         verifier: verifier(config, clock.clone())?,
         clock,
         entropy: Arc::new(entropy),
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
-    Ok(Service { app: Arc::new(App::new(ports, rules)), mailer, mailbox })
+    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, mailer, mailbox })
 }
 
-async fn keyring(config: &Config, database: &Database) -> Result<Box<dyn Keyring>, Failure> {
+/// The keys of the audit log alone.
+pub(crate) async fn audit_keys(config: &Config, database: &Database) -> Result<AuditKeys, Failure> {
+    let keyring = keyring(config, database).await?;
+    let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
+    Ok(AuditKeys::new(&root))
+}
+
+async fn keyring(config: &Config, database: &Database) -> Result<Arc<dyn Keyring>, Failure> {
     match &config.kms {
         Kms::Local => {
             // A database that has a root key already was made with some keyring: a fresh one would not be it.
@@ -61,13 +79,31 @@ async fn keyring(config: &Config, database: &Database) -> Result<Box<dyn Keyring
             let path = &config.keyring;
             let keyring = if known { LocalKeyring::open(path) } else { LocalKeyring::open_or_create(path) };
             let keyring = keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
-            Ok(Box::new(keyring))
+            Ok(Arc::new(keyring))
         }
         Kms::Aws(key) => {
             let keyring = KmsKeyring::connect(key, &AwsOptions::default()).await;
-            Ok(Box::new(keyring.map_err(|e| Failure::configuration(format!("SETTINGS_KMS: {e}")))?))
+            Ok(Arc::new(keyring.map_err(|e| Failure::configuration(format!("SETTINGS_KMS: {e}")))?))
         }
     }
+}
+
+/// The one way out to places that tenants name. They may not name this service itself.
+fn outbound(config: &Config, public_url: &str) -> Result<Client, Failure> {
+    let own = url::Url::parse(public_url).ok().and_then(|url| {
+        let port = url.port_or_known_default()?;
+        url.host_str().map(|host| format!("{host}:{port}"))
+    });
+    // Bound to every address, it is reached at each of this machine's; these two are the ones an allowed network may hold.
+    let loopback = config
+        .bind
+        .ip()
+        .is_unspecified()
+        .then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", config.bind.port())));
+    let own = own.into_iter().chain([config.bind.to_string()]).chain(loopback.into_iter().flatten());
+    let policy = Policy::new(config.outbound_allow.clone(), own)
+        .map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL or SETTINGS_BIND: {e}")))?;
+    Client::new(policy, Arc::new(SystemResolver)).map_err(|e| Failure::service(causes(&e)))
 }
 
 fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {

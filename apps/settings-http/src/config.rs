@@ -1,6 +1,7 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
 use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use settings_domain::text::{Email, Region};
 use std::{net::SocketAddr, path::PathBuf};
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     /// Audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Key-encryption keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
     /// Run the worker alone: it sends queued mail.
@@ -61,6 +65,33 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "SLUG")]
         workspace: Option<String>,
     },
+    /// Print the public key that the signed notes in digests are checked with: for C2SP's tools, then as PEM.
+    CheckpointKey,
+}
+
+/// What to do with the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Wrap every data key and the root key by a new key-encryption key, while the service runs.
+    ///
+    /// Values are not touched. A run that was stopped is finished by the next, which makes no further key. With a key in AWS
+    /// KMS: set `SETTINGS_KMS` to the new key on every server first.
+    #[command(after_help = "Examples:
+  settings-http keys rotate --dry-run    what would be done
+  settings-http keys rotate              do it; run it again if it was stopped
+  settings-http keys status              what is still on an old key
+
+Exit codes: 0 everything is on the current key, 1 something is not, 2 bad usage or configuration.")]
+    Rotate {
+        /// Say what would be done and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Make a further key even where something is still on an old one, such as a data key that does not open.
+        #[arg(long)]
+        new_key: bool,
+    },
+    /// Say which key-encryption key wraps and what is still on an old one; exit 1 where something is.
+    Status,
 }
 
 /// On, off or by circumstances.
@@ -139,6 +170,10 @@ pub(crate) struct Config {
         global = true
     )]
     pub(crate) regions: Vec<Region>,
+    /// Networks that webhooks and model probes may reach although private, over plain http and on any port, as CIDRs
+    /// separated by commas. Outside of them https on port 443 of public hosts alone.
+    #[arg(long, env = "SETTINGS_OUTBOUND_ALLOW", value_delimiter = ',', global = true)]
+    pub(crate) outbound_allow: Vec<IpNet>,
     /// Limit requests per credential and per address.
     #[arg(long, env = "SETTINGS_RATE_LIMIT", value_enum, default_value = "on", global = true)]
     pub(crate) rate_limit: Switch,

@@ -4,6 +4,7 @@ use crate::{
     config::{Config, Kms, Mail},
     database::Database,
     failure::Failure,
+    keys::Standing,
 };
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
@@ -69,10 +70,18 @@ async fn migrations(database: &Database) -> Finding {
 /// The whole service is put together as `serve` would do it: this opens the keyring and unwraps the root key.
 async fn keyring(config: &Config, database: &Database) -> Finding {
     match compose::service(config, database, String::new()).await {
-        Ok(_) => Ok(match &config.kms {
-            Kms::Local => format!("{} opens this database's keys", config.keyring.display()),
-            Kms::Aws(key) => format!("AWS KMS opens this database's keys with {key}"),
-        }),
+        Ok(service) => {
+            let keyring = match &config.kms {
+                Kms::Local => format!("{} opens this database's keys", config.keyring.display()),
+                Kms::Aws(key) => format!("AWS KMS opens this database's keys with {key}"),
+            };
+            match Standing::of(&service, database).await {
+                Ok(standing) if standing.is_done() => Ok(format!("{keyring}; {standing}")),
+                // A rotation that is not over is no fault: everything opens.
+                Ok(standing) => Ok(format!("{keyring}; {standing}: `settings-http keys rotate` wraps these anew")),
+                Err(e) => Err(e.to_string()),
+            }
+        }
         Err(e) => Err(e.to_string()),
     }
 }

@@ -6,13 +6,14 @@ mod config;
 mod database;
 mod doctor;
 mod failure;
+mod keys;
 mod listen;
 mod operations;
 mod pages;
 mod serve;
 
 use clap::Parser as _;
-use config::{AuditCommand, Cli, Command};
+use config::{AuditCommand, Cli, Command, KeysCommand};
 use failure::Failure;
 use std::{io::IsTerminal as _, process::ExitCode};
 use tracing_subscriber::EnvFilter;
@@ -44,6 +45,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Audit(AuditCommand::Verify { workspace }) => {
                 commands::verify(&cli.config, workspace.as_deref()).await
             }
+            Command::Keys(KeysCommand::Rotate { dry_run, new_key }) => {
+                keys::rotate(&cli.config, dry_run, new_key).await
+            }
+            Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
+            Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })

@@ -302,7 +302,7 @@ async fn verify(_: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<A
         Selector::Own => true,
         Selector::Id(id) => id == key.workspace,
         Selector::Slug(slug) => slug == standing.workspace.workspace.slug,
-        Selector::Invitation(_) => false,
+        Selector::Invitation(_) | Selector::Variable(_) | Selector::Model(_) | Selector::Platform => false,
     };
     if !own {
         return Err(Problem::plain("not-found"));

@@ -176,6 +176,7 @@ fn filter(input: &Input) -> Result<AuditFilter, Problem> {
         from,
         to,
         before_seq: None,
+        after_seq: None,
     })
 }
 

@@ -166,7 +166,7 @@ pub(crate) async fn authenticate(api: &Api, input: &Input) -> Result<Authenticat
     }
 }
 
-fn limited(Wait(seconds): Wait) -> Problem {
+pub(crate) fn limited(Wait(seconds): Wait) -> Problem {
     Problem::rate_limited(seconds)
 }
 

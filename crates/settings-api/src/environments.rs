@@ -47,15 +47,15 @@ pub(crate) struct Environment {
     version: i64,
 }
 
-impl From<&domain::Environment> for Environment {
-    fn from(e: &domain::Environment) -> Self {
+impl From<&domain::EnvironmentView> for Environment {
+    fn from(view: &domain::EnvironmentView) -> Self {
+        let e = &view.environment;
         Self {
             id: e.id.to_string(),
             name: e.name.to_string(),
             tier: e.tier.name(),
             protected: e.is_protected(),
-            // Variables come with their own feature; until then no environment can hold one.
-            variables: 0,
+            variables: view.variables,
             created_at: rfc3339(e.created_at),
             updated_at: rfc3339(e.updated_at),
             version: e.version,
@@ -208,7 +208,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn all(list: &[domain::Environment]) -> List<Environment> {
+fn all(list: &[domain::EnvironmentView]) -> List<Environment> {
     List { items: list.iter().map(Environment::from).collect(), next_cursor: None }
 }
 
@@ -223,8 +223,9 @@ async fn list(
     let mut there = snapshot.environments().await?;
     there.retain(|e| after.is_none_or(|after| e.id > after));
     there.sort_by_key(|e| e.id);
-    let list: List<Environment> =
-        api.list(&input, &context, "environments", there, |e| e.id.as_uuid(), |e| Environment::from(&e))?;
+    let counts = snapshot.variable_counts().await?;
+    let show = |e| Environment::from(&domain::EnvironmentView::new(e, &counts));
+    let list: List<Environment> = api.list(&input, &context, "environments", there, |e| e.id.as_uuid(), show)?;
     Ok(Answer::ok(&list))
 }
 
@@ -234,9 +235,10 @@ async fn get(
     input: Arc<Input>,
 ) -> Result<Answer, Problem> {
     let id: EnvironmentId = input.id("environmentId")?;
-    let list = snapshot.environments().await?;
-    let there = list.iter().find(|e| e.id == id).ok_or_else(|| Problem::plain("not-found"))?;
-    Ok(Answer::ok(&Environment::from(there)).version(there.version))
+    let there = snapshot.environments().await?.into_iter().find(|e| e.id == id);
+    let there = there.ok_or_else(|| Problem::plain("not-found"))?;
+    let view = domain::EnvironmentView::new(there, &snapshot.variable_counts().await?);
+    Ok(Answer::ok(&Environment::from(&view)).version(view.environment.version))
 }
 
 async fn replace(
@@ -263,7 +265,8 @@ async fn create(
     let NewEnvironment { name, tier, .. } = input.json()?;
     let done =
         api.app().create_environment(&permit, &call, WantedEnvironment { id: None, name, tier, version: None }).await?;
-    Ok(Answer::created(&Environment::from(done.value())).version(done.value().version).replayed(done.is_replay()))
+    let version = done.value().environment.version;
+    Ok(Answer::created(&Environment::from(done.value())).version(version).replayed(done.is_replay()))
 }
 
 async fn update(
@@ -275,7 +278,7 @@ async fn update(
     let id: EnvironmentId = input.id("environmentId")?;
     let EnvironmentChange { name, tier, .. } = input.json()?;
     let done = api.app().update_environment(&permit, &call, id, name, tier).await?;
-    Ok(Answer::ok(&Environment::from(done.value())).version(done.value().version))
+    Ok(Answer::ok(&Environment::from(done.value())).version(done.value().environment.version))
 }
 
 async fn delete(

@@ -1,5 +1,6 @@
 //! A request as operations see it: bounded, unparsed parts with typed readers.
 use crate::{
+    Api,
     json::{self, Body},
     problem::Problem,
 };
@@ -13,7 +14,6 @@ use settings_domain::{
     ports::store::{CallerId, Page, Selector},
     transaction::{Call, Caller},
 };
-use sha2::{Digest as _, Sha256};
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// The largest body.
@@ -30,6 +30,10 @@ pub enum Tenant {
     Parameter,
     /// The workspace of `{invitationId}` (seed B: the path names no organization).
     Invitation,
+    /// `organizationId` in query or body, else the header `X-Workspace`, else the workspace of `{variableId}`.
+    Variable,
+    /// The same for `{modelId}`.
+    Model,
 }
 
 /// A request.
@@ -158,6 +162,8 @@ impl Input {
                     None => Ok(Selector::Own),
                 }
             }
+            Tenant::Variable => self.selector_or(|input| Ok(Selector::Variable(input.id("variableId")?))),
+            Tenant::Model => self.selector_or(|input| Ok(Selector::Model(input.id("modelId")?))),
             Tenant::Parameter => {
                 let (query, body) = (self.query("organizationId")?, self.organization_in_body());
                 // Two that differ mean that somebody is mistaken about where this happens.
@@ -169,6 +175,13 @@ impl Input {
                     None => self.selector(Tenant::Path),
                 }
             }
+        }
+    }
+    /// The workspace that the call names, else the one that a record in its path belongs to.
+    fn selector_or(&self, record: impl FnOnce(&Self) -> Result<Selector, Problem>) -> Result<Selector, Problem> {
+        match self.selector(Tenant::Parameter)? {
+            Selector::Own => record(self),
+            named => Ok(named),
         }
     }
     /// The organization that a body names. Read before anything else of the body is looked at: who may not enter that
@@ -203,7 +216,7 @@ impl Input {
     }
 
     /// What a mutation needs beside its command.
-    pub fn call(&self, caller: &Caller, operation: &'static str) -> Result<Call, Problem> {
+    pub(crate) fn call(&self, api: &Api, caller: &Caller, operation: &'static str) -> Result<Call, Problem> {
         let idempotent = match self.header(&HeaderName::from_static("idempotency-key"))? {
             Some(key) if self.method == Method::POST => {
                 if !(1..=255).contains(&key.len()) {
@@ -213,20 +226,17 @@ impl Input {
                     principal: principal(caller),
                     operation,
                     key: key.to_owned(),
-                    fingerprint: self.fingerprint(),
+                    fingerprint: self.fingerprint(api),
                 })
             }
             _ => None,
         };
         Ok(Call { caller: caller.clone(), request: self.request.clone(), idempotent, guard: self.guard()? })
     }
-    fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for part in [self.method.as_str().as_bytes(), self.path.as_bytes(), self.query.as_bytes(), &self.body] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().into()
+    /// Keyed, because it is stored and the body may hold a value that could be guessed.
+    fn fingerprint(&self, api: &Api) -> [u8; 32] {
+        let parts = [self.method.as_str().as_bytes(), self.path.as_bytes(), self.query.as_bytes(), &self.body];
+        api.app().ports().mint.fingerprint(&parts)
     }
     /// A page after the last id of the page before.
     pub(crate) fn page(&self, after: Option<uuid::Uuid>) -> Result<Page, Problem> {

@@ -270,7 +270,7 @@ async fn accept(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result
     if matches!(auth.caller, Caller::Key(_)) {
         return Err(Problem::plain("session-required"));
     }
-    let call = input.call(&auth.caller, "acceptInvitation")?;
+    let call = input.call(&api, &auth.caller, "acceptInvitation")?;
     let () = input.json()?;
     match api.app().accept_invitation(&call, input.param("token")).await {
         Ok(done) => {

@@ -3,8 +3,10 @@
 //! `serde` derive would accept arrays for structs and stop at the first fault; `serde_json::Value` keeps the last of two
 //! equal members without a word. Both have let attackers say two things at once elsewhere, so bodies are read here.
 use crate::problem::{Fault, Problem};
+use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use settings_domain::sealed::SecretValue;
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 /// A JSON value without duplicate members at any depth.
@@ -98,11 +100,17 @@ pub(crate) fn read<T: Body>(map: Map<String, Value>) -> Result<T, Problem> {
 }
 
 /// The members of an object that were not read yet, and the faults found so far.
-#[derive(Debug)]
 pub(crate) struct Fields {
     map: Map<String, Value>,
     at: String,
     faults: Vec<Fault>,
+}
+
+impl fmt::Debug for Fields {
+    /// Without the members: one of them may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").field("faults", &self.faults).finish_non_exhaustive()
+    }
 }
 
 impl Fields {
@@ -142,6 +150,78 @@ impl Fields {
             return None;
         }
         self.optional(name)
+    }
+    /// A text that may be absent; null stands for "take it away".
+    #[expect(clippy::option_option, reason = "absent, taken away and set are three things")]
+    pub(crate) fn erasable<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<Option<T>> {
+        if self.map.get(name).is_some_and(Value::is_null) {
+            self.map.remove(name);
+            return Some(None);
+        }
+        self.optional(name).map(Some)
+    }
+    /// A value to be kept that may be absent. From here on it is a type that nothing prints or serialises.
+    pub(crate) fn secret(&mut self, name: &str) -> Option<SecretValue> {
+        let text = self.secret_text(name)?;
+        SecretValue::new(text).map_err(|e| self.fault(name, e.to_string())).ok()
+    }
+    /// A value to be kept.
+    pub(crate) fn required_secret(&mut self, name: &str) -> Option<SecretValue> {
+        self.present(name)?;
+        self.secret(name)
+    }
+    /// A text that holds values, such as a file of them.
+    pub(crate) fn required_secret_text(&mut self, name: &str) -> Option<SecretString> {
+        self.present(name)?;
+        self.secret_text(name)
+    }
+    fn secret_text(&mut self, name: &str) -> Option<SecretString> {
+        if let Value::String(s) = self.map.remove(name)? {
+            Some(SecretString::from(s))
+        } else {
+            self.fault(name, "must be a string");
+            None
+        }
+    }
+    fn present(&mut self, name: &str) -> Option<()> {
+        if self.map.contains_key(name) {
+            Some(())
+        } else {
+            self.fault(name, "is required");
+            None
+        }
+    }
+    /// True or false, or absent.
+    pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
+        if let Value::Bool(b) = self.map.remove(name)? {
+            Some(b)
+        } else {
+            self.fault(name, "must be true or false");
+            None
+        }
+    }
+    /// True or false.
+    pub(crate) fn required_boolean(&mut self, name: &str) -> Option<bool> {
+        self.present(name)?;
+        self.boolean(name)
+    }
+    /// An object that may be absent.
+    pub(crate) fn optional_object<T: Body>(&mut self, name: &str) -> Option<T> {
+        let value = self.map.remove(name)?;
+        self.entry_object(name, value)
+    }
+    /// An object.
+    pub(crate) fn required_object<T: Body>(&mut self, name: &str) -> Option<T> {
+        self.present(name)?;
+        self.optional_object(name)
+    }
+    /// Whether a member is there and was not read yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+    /// How many faults were found so far.
+    pub(crate) const fn fault_count(&self) -> usize {
+        self.faults.len()
     }
     fn parse<T: FromStr<Err: fmt::Display>>(&mut self, name: &str, s: &str) -> Option<T> {
         if s.contains('\0') {

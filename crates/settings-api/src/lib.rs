@@ -5,6 +5,7 @@
 pub mod answer;
 mod api_keys;
 mod audit;
+mod audit_digest;
 mod dialect;
 mod dispatch;
 pub mod edge;
@@ -14,11 +15,15 @@ mod invitations;
 mod json;
 pub mod limits;
 mod members;
+mod models;
 pub mod openapi;
 pub mod operation;
 pub mod pages;
 pub mod problem;
+mod references;
 mod roles;
+mod secrets;
+mod variables;
 mod workspaces;
 
 pub use dispatch::{ClientAddress, RequestId, unknown};
@@ -107,8 +112,13 @@ pub fn operations() -> Vec<Operation> {
         members::operations(),
         invitations::operations(),
         api_keys::operations(),
+        variables::operations(),
+        secrets::operations(),
+        models::operations(),
+        references::operations(),
         roles::operations(),
         audit::operations(),
+        audit_digest::operations(),
     ]
     .into_iter()
     .flatten()

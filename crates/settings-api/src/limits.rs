@@ -17,6 +17,8 @@ pub struct Limits {
     failed_credentials: Keyed<[u8; 16]>,
     inviters: Keyed<uuid::Uuid>,
     recipients: Keyed<[u8; 16]>,
+    reveals: Keyed<[u8; 16]>,
+    probes: Keyed<uuid::Uuid>,
     clock: DefaultClock,
 }
 
@@ -58,6 +60,9 @@ impl Default for Limits {
             // Mail bombing: 120 invitations a minute by a workspace, 10 mails a minute to an address.
             inviters: RateLimiter::keyed(per_minute(120)),
             recipients: RateLimiter::keyed(per_minute(10)),
+            // Reading secrets out: 60 values a minute by a caller. Provider calls: 30 a minute for a workspace.
+            reveals: RateLimiter::keyed(per_minute(60)),
+            probes: RateLimiter::keyed(per_minute(30)),
             clock: DefaultClock::default(),
         }
     }
@@ -88,6 +93,14 @@ impl Limits {
     pub fn recipient(&self, email: &str) -> Result<(), Wait> {
         self.check(&self.recipients, &digest(email))
     }
+    /// A value that is read out by this caller.
+    pub fn reveal(&self, principal: &str) -> Result<(), Wait> {
+        self.check(&self.reveals, &digest(principal))
+    }
+    /// A call of a provider for this workspace.
+    pub fn probe(&self, workspace: uuid::Uuid) -> Result<(), Wait> {
+        self.check(&self.probes, &workspace)
+    }
     /// Forgets who was quiet, so that memory stays bounded. Called about once a minute.
     pub fn sweep(&self) {
         self.credentials.retain_recent();
@@ -96,6 +109,8 @@ impl Limits {
         self.failed_credentials.retain_recent();
         self.inviters.retain_recent();
         self.recipients.retain_recent();
+        self.reveals.retain_recent();
+        self.probes.retain_recent();
     }
 }
 

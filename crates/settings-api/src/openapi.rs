@@ -126,8 +126,12 @@ fn parameters(operation: &Operation, slugged: bool) -> Vec<Value> {
         list.push(json!({"name": "slug", "in": "path", "required": true, "schema": {"type": "string", "pattern": "^[a-z0-9](?:[a-z0-9-]{1,46}[a-z0-9])$"}}));
     }
     for part in operation.path.split('/').filter_map(|p| p.strip_prefix('{').and_then(|p| p.strip_suffix('}'))) {
-        let schema =
-            if part == "token" { json!({"type": "string"}) } else { json!({"type": "string", "format": "uuid"}) };
+        let schema = match part {
+            "token" => json!({"type": "string"}),
+            "referrerKind" => json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}),
+            "referrerId" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"}),
+            _ => json!({"type": "string", "format": "uuid"}),
+        };
         list.push(json!({"name": part, "in": "path", "required": true, "schema": schema}));
     }
     for (name, meaning) in operation.query {
@@ -144,7 +148,7 @@ fn parameters(operation: &Operation, slugged: bool) -> Vec<Value> {
     let in_workspace = matches!(operation.access, Access::Action(..)) || operation.id == "explainPermission";
     if !slugged
         && in_workspace
-        && matches!(operation.tenant, Tenant::Path | Tenant::Parameter)
+        && matches!(operation.tenant, Tenant::Path | Tenant::Parameter | Tenant::Variable | Tenant::Model)
         && !operation.path.starts_with("/api/organizations")
     {
         header(

@@ -10,6 +10,7 @@ use http::Method;
 use settings_app::authenticate::Authenticated;
 use settings_domain::{
     policy::{Action, Mutation, Permit, Requirement},
+    ports::store::Selector,
     transaction::{Call, Snapshot},
 };
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -181,7 +182,29 @@ impl Described {
             Box::pin(async move {
                 let selector = input.selector(tenant)?;
                 let permit = api.enter::<A>(&auth, &selector).await?.permit().clone();
-                let call = input.call(&auth.caller, id)?;
+                let call = input.call(&api, &auth.caller, id)?;
+                handler(api, permit, call, input).await
+            })
+        });
+        self.build(Access::Action(A::NAME, A::REQUIRES), run)
+    }
+
+    /// Changes something of the platform itself, for its owners. Everybody else is refused in the policy's words: there is
+    /// no workspace to be a member of.
+    pub(crate) fn platform<A, F, Fut>(self, handler: F) -> Operation
+    where
+        A: Mutation,
+        F: Fn(Arc<Api>, Permit<A>, Call, Arc<Input>) -> Fut + Send + Sync + Copy + 'static,
+        Fut: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    {
+        let id = self.id;
+        let run: Run = Arc::new(move |api, auth, input| {
+            Box::pin(async move {
+                if let (Requirement::Permission(p), false) = (A::REQUIRES, auth.caller.is_platform()) {
+                    return Err(Problem::lacking(p, &auth.caller));
+                }
+                let permit = api.enter::<A>(&auth, &Selector::Platform).await?.permit().clone();
+                let call = input.call(&api, &auth.caller, id)?;
                 handler(api, permit, call, input).await
             })
         });

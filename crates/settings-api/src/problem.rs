@@ -56,6 +56,7 @@ problems! {
     "slug-reserved" 409 "Slug reserved", "The service keeps this slug for itself.";
     "invitation-closed" 409 "Invitation closed", "The invitation was accepted or revoked already.";
     "quota-reached" 409 "Quota reached", "The workspace has as many of these as it may have.";
+    "secret-sealed" 409 "Secret sealed", "The secret was sealed: nobody can read it any more. Rotate it where its value is needed.";
     "invitation-expired" 410 "Invitation expired", "Invitations work for 7 days. Ask for a new one.";
     "precondition-failed" 412 "Changed meanwhile", "Somebody changed it since you read it. Read it again, then repeat your change with the new ETag.";
     "payload-too-large" 413 "Body too large", "A body may have 256 KiB at most.";
@@ -64,6 +65,9 @@ problems! {
     "validation-failed" 422 "Validation failed", "The body could be read but breaks rules. `errors` lists every one with a pointer to its field.";
     "slug-immutable" 422 "The slug can't change", "The slug is part of API paths and links. Send the present one or leave it out.";
     "retention-below-floor" 422 "Retention below the floor", "Choose a retention of at least complianceFloorDays.";
+    "immutable-field" 422 "The field can't change", "The field was set when the thing was made. Send the present value or leave it out.";
+    "credential-required" 422 "Credential required", "A stored credential is never sent to another origin than it was given for. Send the credential again with the new URL.";
+    "url-not-allowed" 422 "URL not allowed", "This service does not call that address. Use https on a public host; the operator may allow others.";
     "idempotency-key-reused" 422 "Idempotency-Key reused", "This Idempotency-Key belongs to another call of the last 24 hours. Use a fresh one.";
     "confirmation-required" 428 "Confirmation required", "The call would break what `impact` lists. Repeat it with the header X-Confirm set to `impactDigest` if that is what you want.";
     "rate-limited" 429 "Too many requests", "Wait as long as the Retry-After header says.";
@@ -132,6 +136,12 @@ impl Problem {
     #[must_use]
     pub fn field(pointer: &str, detail: impl Into<String>) -> Self {
         Self::invalid(vec![Fault { pointer: pointer.to_owned(), detail: detail.into() }])
+    }
+    /// With the field at fault.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.0.faults.push(fault);
+        self
     }
     /// 429.
     #[must_use]

@@ -308,7 +308,7 @@ fn known_region(api: &Api, region: Option<&Region>) -> Result<(), Problem> {
 
 async fn create(api: Arc<Api>, auth: Authenticated, input: Arc<Input>) -> Result<Answer, Problem> {
     let permit = founder(&api, &auth)?;
-    let call = input.call(&auth.caller, "createOrganization")?;
+    let call = input.call(&api, &auth.caller, "createOrganization")?;
     let new: NewOrganization = input.json()?;
     known_region(&api, new.default_region.as_ref())?;
     let NewOrganization {

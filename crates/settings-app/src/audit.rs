@@ -11,9 +11,10 @@ use settings_domain::{
 };
 
 impl App {
-    /// Checks the chain of a workspace from the database.
+    /// Checks the chain of a workspace from the database, or the platform's own.
     pub async fn verify_audit(&self, workspace: WorkspaceId) -> Result<Verification, StoreError> {
-        let (mut reads, _) = self.ports.store.snapshot(CallerId::Service, &Selector::Id(workspace)).await?;
+        let which = if workspace == WorkspaceId::PLATFORM { Selector::Platform } else { Selector::Id(workspace) };
+        let (mut reads, _) = self.ports.store.snapshot(CallerId::Service, &which).await?;
         verify_chain(reads.as_mut(), self.ports.sealer.as_ref()).await
     }
 }

@@ -6,14 +6,21 @@
 pub mod activity;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_digest;
 pub mod authenticate;
 pub mod denials;
 pub mod environments;
 pub mod failure;
 pub mod invitations;
+pub mod keys;
 pub mod members;
+pub mod models;
+pub mod references;
+mod sealing;
+pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
+pub mod variables;
 pub mod worker;
 pub mod workspaces;
 
@@ -24,17 +31,35 @@ use settings_domain::{
         audit::AuditSealer,
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
-        outbox::Outbox,
-        store::{KeyDirectory, Store},
+        outbound::Outbound,
+        outbox::{DueDigests, Outbox},
+        probe::ModelProber,
+        store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
+        vault::{DataKeyStore, Vault},
     },
     text::{EmailKey, Region},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
-pub trait AnyStore: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep {}
-impl<T: Store + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + Upkeep> AnyStore for T {}
+pub trait AnyStore:
+    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + DueDigests + Upkeep
+{
+}
+impl<T> AnyStore for T where
+    T: Store
+        + Resolving
+        + DataKeyStore
+        + KeyDirectory
+        + Accounts
+        + Directory
+        + ActivityLog
+        + Outbox
+        + DueDigests
+        + Upkeep
+{
+}
 
 /// What the operator configured and rules need to know.
 #[derive(Debug, Clone)]
@@ -60,6 +85,12 @@ pub struct Ports {
     pub mint: Arc<dyn TokenMint>,
     /// Seals audit events.
     pub sealer: Arc<dyn AuditSealer>,
+    /// Seals and opens the values of tenants.
+    pub vault: Arc<dyn Vault>,
+    /// Vets places that tenants name.
+    pub outbound: Arc<dyn Outbound>,
+    /// Calls the providers of models.
+    pub prober: Arc<dyn ModelProber>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
     /// The process's clock.

@@ -45,7 +45,14 @@ impl App {
         let store = self.ports.store.as_ref();
         let Some(mail) = self.write(message).await? else { return store.done(message, false).await };
         match mailer.send(&mail).await {
-            Ok(()) => store.done(message, true).await,
+            Ok(()) => {
+                if let Job::AuditDigest(workspace, run, _) = message.job {
+                    // Before the message is settled: should this process die in between, the mail comes again under the same
+                    // Message-ID, and no accepted digest goes unrecorded.
+                    self.audit_digest_accepted(workspace, run).await?;
+                }
+                store.done(message, true).await
+            }
             Err(error) => {
                 let (cause, wait) = match &error {
                     MailError::Refused(_) => ("refused by the mail server", None),
@@ -82,6 +89,9 @@ impl App {
                         expires_at: l.expires_at,
                     },
                 })
+            }
+            Job::AuditDigest(workspace, run, recipient) => {
+                self.audit_digest_mail(message.delivery, workspace, run, recipient).await?
             }
             Job::SignIn(id) => store.sign_in_letter(id).await?.map(|(to, expires_at)| Mail {
                 delivery: message.delivery,

@@ -44,7 +44,7 @@ impl App {
                 Selector::Own => true,
                 Selector::Id(id) => *id == standing.workspace.workspace.id,
                 Selector::Slug(slug) => *slug == standing.workspace.workspace.slug,
-                Selector::Invitation(_) => false,
+                Selector::Invitation(_) | Selector::Variable(_) | Selector::Model(_) | Selector::Platform => false,
             };
             if !own {
                 return Err(EntryError::NotFound);

@@ -1,4 +1,4 @@
-//! No plaintext key crosses a network in the clear.
+//! No plaintext key and no one-time link crosses a network in the clear.
 use aws_sdk_kms::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::BoxError,

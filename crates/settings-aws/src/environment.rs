@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What to use instead of AWS's own environment. The default is to use that.
 ///
-/// The SDK reads `AWS_REGION`, `AWS_ENDPOINT_URL` (and `AWS_ENDPOINT_URL_KMS`), `AWS_ACCESS_KEY_ID` and its fellows,
+/// The SDK reads `AWS_REGION`, `AWS_ENDPOINT_URL` (and `AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL_SESV2`), `AWS_ACCESS_KEY_ID` and its fellows,
 /// `AWS_PROFILE` with the files under `~/.aws`, web identity tokens (EKS), and the metadata services of ECS and EC2; see AWS's
 /// "SDKs and Tools Reference Guide". Not compiled in, because a service has no use for them: SSO, `aws login`, and credentials
 /// printed by another program. A proxy in `HTTPS_PROXY` is not used: where there is no way to AWS, a VPC endpoint is one.
@@ -35,7 +35,7 @@ pub struct AwsOptions {
     pub endpoint: Option<String>,
     /// Who calls.
     pub credentials: Option<AwsCredentials>,
-    /// Lets plaintext keys cross a network in the clear. For a stand-in on a development network, never for AWS.
+    /// Lets plaintext keys and mails cross a network in the clear. For a stand-in on a development network, never for AWS.
     pub allow_plain_http: bool,
 }
 

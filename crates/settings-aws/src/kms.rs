@@ -16,15 +16,22 @@ use aws_sdk_kms::{
 };
 use failure::Verdict;
 pub use failure::{KmsError, KmsFailure};
-use key_name::{KeyName, is_region};
+use key_name::KeyName;
+pub(crate) use key_name::is_region;
 use secrecy::SecretSlice;
-use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError};
+use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError, Rotation};
 use std::{collections::HashMap, error::Error, fmt, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    time::timeout,
+};
 use zeroize::Zeroizing;
 
-/// Version of the format of a wrapped key: version, KMS's ciphertext. (1 is the local keyring's.)
-const WRAPPED: u8 = 2;
+/// Version of the format of a wrapped key: version, length of the key's ARN, the ARN, KMS's ciphertext. (1 is the local
+/// keyring's.) The ARN says which key to ask, so that everything still opens after `SETTINGS_KMS` names another one.
+const WRAPPED: u8 = 3;
+/// The format without the ARN: the configured key wrapped it.
+const WRAPPED_BY_CONFIGURED: u8 = 2;
 /// The longest ciphertext that `Decrypt` takes.
 const LONGEST: usize = 6144;
 /// Length of a data key.
@@ -57,10 +64,10 @@ pub enum KmsConfigError {
 /// Every wrapped key is bound to its context as KMS's *encryption context*. AWS logs that in clear (CloudTrail): ids and
 /// fixed words belong there, and nothing else. Nothing is cached here: whoever needs a data key often keeps it for a while.
 ///
-/// The role of the service needs `kms:GenerateDataKey` and `kms:Decrypt` on the key, and nothing more. The key must be of
-/// the kind that KMS makes by default (`SYMMETRIC_DEFAULT`). Rotating it inside KMS changes nothing here. An *alias* must not
-/// be moved to another key while anything is wrapped under the first one: that reads as [`KeyringError::Foreign`] then. So
-/// the ARN is the better name.
+/// The role of the service needs `kms:GenerateDataKey` and `kms:Decrypt` on the key, and to move to another key
+/// `kms:ReEncryptFrom` on the old one and `kms:ReEncryptTo` on the new one. The key must be of the kind that KMS makes by
+/// default (`SYMMETRIC_DEFAULT`). Rotating it inside KMS changes nothing here. Wrapped keys say which key wrapped them, so
+/// they open for as long as the role may use that one, whatever is configured by then.
 ///
 /// Plaintext keys are held as [`SecretSlice`], and the SDK's copy of the bytes is wiped. Not wiped, because no caller can
 /// reach them: what the TLS library, the HTTP library and the SDK's JSON reader had of the answer, in base64. They are freed
@@ -68,6 +75,8 @@ pub enum KmsConfigError {
 pub struct KmsKeyring {
     client: Client,
     key: KeyName,
+    /// The ARN that KMS calls the key by: what wrapped keys are marked with, whatever name was configured.
+    arn: OnceCell<String>,
     places: Semaphore,
 }
 
@@ -95,7 +104,12 @@ impl KmsKeyring {
             }
             config = config.interceptor(Guard);
         }
-        Ok(Self { client: Client::from_conf(config.build()), key, places: Semaphore::new(AT_ONCE) })
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            key,
+            arn: OnceCell::new(),
+            places: Semaphore::new(AT_ONCE),
+        })
     }
 
     /// Makes one call, when there is a place for it and for as long as it may take.
@@ -136,6 +150,27 @@ fn data_key(blob: Option<Blob>) -> Option<SecretSlice<u8>> {
     (bytes.len() == KEY_LEN).then(|| SecretSlice::from(bytes.as_slice().to_vec()))
 }
 
+/// A wrapped key's parts: the key that wrapped it, where that is said, and KMS's ciphertext.
+fn parts(wrapped: &[u8]) -> Option<(Option<&str>, &[u8])> {
+    let (arn, ciphertext) = match wrapped {
+        [WRAPPED, length, rest @ ..] => {
+            let (arn, ciphertext) = rest.split_at_checked(usize::from(*length))?;
+            (Some(std::str::from_utf8(arn).ok()?), ciphertext)
+        }
+        [WRAPPED_BY_CONFIGURED, ciphertext @ ..] => (None, ciphertext),
+        _ => return None,
+    };
+    // What KMS would refuse by its form is no wrapped key of ours.
+    (1..=LONGEST).contains(&ciphertext.len()).then_some((arn, ciphertext))
+}
+
+/// A wrapped key of these parts; `None` if KMS gave something else.
+fn joined(arn: &str, ciphertext: Option<Blob>) -> Option<Vec<u8>> {
+    let ciphertext = ciphertext.map(Blob::into_inner).filter(|c| (1..=LONGEST).contains(&c.len()))?;
+    let length = u8::try_from(arn.len()).ok().filter(|n| *n > 0)?;
+    Some([&[WRAPPED, length], arn.as_bytes(), &ciphertext].concat())
+}
+
 #[async_trait]
 impl Keyring for KmsKeyring {
     async fn generate_data_key(&self, context: Context<'_>) -> Result<DataKey, KeyringError> {
@@ -146,26 +181,62 @@ impl Keyring for KmsKeyring {
             .key_spec(DataKeySpec::Aes256)
             .set_encryption_context(Some(self.encryption_context(context)?));
         let answer = self.call(Box::pin(request.send())).await?;
-        let ciphertext = answer.ciphertext_blob.map(Blob::into_inner).filter(|c| (1..=LONGEST).contains(&c.len()));
-        match (data_key(answer.plaintext), ciphertext) {
-            (Some(key), Some(ciphertext)) => Ok(DataKey { key, wrapped: [&[WRAPPED], ciphertext.as_slice()].concat() }),
+        let arn = answer.key_id.unwrap_or_default();
+        match (data_key(answer.plaintext), joined(&arn, answer.ciphertext_blob)) {
+            (Some(key), Some(wrapped)) => {
+                // Several first calls may say so at once; all say the same.
+                let _ = self.arn.set(arn.clone());
+                Ok(DataKey { key, wrapped, wrapped_by: arn })
+            }
             _ => Err(self.unavailable(KmsFailure::Malformed)),
         }
     }
 
     async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError> {
-        // What KMS would refuse by its form is no wrapped key of ours.
-        let Some((&WRAPPED, ciphertext @ [_, ..])) = wrapped.split_first() else { return Err(KeyringError::Foreign) };
-        if ciphertext.len() > LONGEST {
-            return Err(KeyringError::Foreign);
-        }
+        let (arn, ciphertext) = parts(wrapped).ok_or(KeyringError::Foreign)?;
         let request = self
             .client
             .decrypt()
-            .key_id(self.key.as_str())
+            .key_id(arn.unwrap_or_else(|| self.key.as_str()))
             .ciphertext_blob(Blob::new(ciphertext))
             .set_encryption_context(Some(self.encryption_context(context)?));
         let answer = self.call(Box::pin(request.send())).await?;
         data_key(answer.plaintext).ok_or_else(|| self.unavailable(KmsFailure::Malformed))
+    }
+
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String> {
+        parts(wrapped)?.0.map(str::to_owned)
+    }
+
+    /// KMS says a key's ARN only in the answer to a use of it, and that is a right that the service has anyway.
+    async fn current(&self) -> Result<String, KeyringError> {
+        match self.arn.get() {
+            Some(arn) => Ok(arn.clone()),
+            None => Ok(self.generate_data_key(&[("purpose", "name-of-the-key")]).await?.wrapped_by),
+        }
+    }
+
+    async fn re_encrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<(Vec<u8>, String), KeyringError> {
+        let (arn, ciphertext) = parts(wrapped).ok_or(KeyringError::Foreign)?;
+        let context = self.encryption_context(context)?;
+        let request = self
+            .client
+            .re_encrypt()
+            .source_key_id(arn.unwrap_or_else(|| self.key.as_str()))
+            .destination_key_id(self.key.as_str())
+            .ciphertext_blob(Blob::new(ciphertext))
+            .set_source_encryption_context(Some(context.clone()))
+            .set_destination_encryption_context(Some(context));
+        let answer = self.call(Box::pin(request.send())).await?;
+        let arn = answer.key_id.unwrap_or_default();
+        let wrapped = joined(&arn, answer.ciphertext_blob).ok_or_else(|| self.unavailable(KmsFailure::Malformed))?;
+        Ok((wrapped, arn))
+    }
+
+    async fn rotate(&self) -> Result<Rotation, KeyringError> {
+        Ok(Rotation::Elsewhere(
+            "AWS KMS makes new key material by itself, without a new name (EnableKeyRotation, RotateKeyOnDemand). To move to \
+             another key, set SETTINGS_KMS to it on every server and run this command again",
+        ))
     }
 }

@@ -1,10 +1,12 @@
 //! Seals, opens and checks audit events. The design and what it does not promise: `docs/adr/0004`.
 mod chain;
+mod checkpoint;
 pub mod fault;
 mod personal;
 
 use crate::{key::Key, root::RootKey};
 pub use chain::verify_public;
+pub use checkpoint::{CheckpointError, CheckpointKey};
 use personal::{Place, Salt};
 use settings_domain::{
     audit::{AuditEvent, Commitment, Opening, SealedEvent},
@@ -25,6 +27,7 @@ use subtle::ConstantTimeEq as _;
 pub struct AuditKeys {
     mac: Arc<Key>,
     salts: Arc<Key>,
+    checkpoint: Arc<Key>,
 }
 
 impl fmt::Debug for AuditKeys {
@@ -37,7 +40,13 @@ impl AuditKeys {
     /// With the keys that come from this root.
     #[must_use]
     pub fn new(root: &RootKey) -> Self {
-        Self { mac: Arc::clone(&root.audit_mac), salts: Arc::clone(&root.audit_salts) }
+        let (mac, salts) = (Arc::clone(&root.audit_mac), Arc::clone(&root.audit_salts));
+        Self { mac, salts, checkpoint: Arc::clone(&root.audit_checkpoint) }
+    }
+
+    /// The public key that signed notes about chains are checked with.
+    pub fn checkpoint_key(&self) -> Result<CheckpointKey, SealError> {
+        checkpoint::public(&self.checkpoint)
     }
 
     fn mac(&self, workspace: WorkspaceId, hash: &[u8; 32]) -> [u8; 32] {
@@ -146,5 +155,9 @@ impl AuditSealer for AuditKeys {
         }
         self.check_openings(event, salts)?;
         Ok(link)
+    }
+
+    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+        checkpoint::sign(&self.checkpoint, workspace, link)
     }
 }

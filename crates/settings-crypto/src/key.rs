@@ -112,11 +112,25 @@ impl Key {
     }
     /// Decrypts what [`Key::seal`] made under the same header and context; `None` for everything else.
     pub(crate) fn open(&self, header: &[u8], context: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.opener()?.open(header, context, sealed)
+    }
+    /// The key made ready to open several values one after the other. Not to be kept: ring's key is not zeroized.
+    pub(crate) fn opener(&self) -> Option<Opener> {
+        self.cipher().map(Opener)
+    }
+}
+
+/// A key made ready, for as long as a call lasts.
+pub(crate) struct Opener(LessSafeKey);
+
+impl Opener {
+    /// Decrypts what [`Key::seal`] made under the same header and context; `None` for everything else.
+    pub(crate) fn open(&self, header: &[u8], context: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.strip_prefix(header)?.split_first_chunk::<NONCE_LEN>()?;
         let mut plain = Zeroizing::new(sealed.to_vec());
         let aad = Aad::from(associated(header, context));
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.cipher()?.open_in_place(nonce, aad, &mut plain).ok()?.len();
+        let length = self.0.open_in_place(nonce, aad, &mut plain).ok()?.len();
         plain.truncate(length);
         Some(plain)
     }

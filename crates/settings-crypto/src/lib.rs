@@ -19,11 +19,13 @@ mod random;
 mod root;
 mod token_text;
 mod tokens;
+mod vault;
 
-pub use audit::{AuditKeys, fault, verify_public};
+pub use audit::{AuditKeys, CheckpointError, CheckpointKey, fault, verify_public};
 pub use clock::SystemClock;
 pub use entropy::SystemEntropy;
 pub use keyring::{KeyringFileError, LocalKeyring};
-pub use root::{RootKey, RootKeyError, load_root};
+pub use root::{RootKey, RootKeyError, load_root, rewrap_root, root_is_current};
 pub use settings_domain::ports::tokens::NoEntropy;
 pub use tokens::Tokens;
+pub use vault::{EnvelopeVault, SEALS_FOR, UNWRAPPED_FOR};

@@ -57,7 +57,10 @@ pub struct RootKey {
     pub(crate) api_key_seal: Arc<Key>,
     pub(crate) audit_mac: Arc<Key>,
     pub(crate) audit_salts: Arc<Key>,
+    pub(crate) audit_checkpoint: Arc<Key>,
     pub(crate) cursor: Arc<Key>,
+    pub(crate) fingerprint: Arc<Key>,
+    pub(crate) value_digest: Arc<Key>,
 }
 
 impl fmt::Debug for RootKey {
@@ -81,7 +84,10 @@ impl RootKey {
             api_key_seal: derive(&root, "api-key-seal")?,
             audit_mac: derive(&root, "audit-mac")?,
             audit_salts: derive(&root, "audit-salt-wrapping")?,
+            audit_checkpoint: derive(&root, "audit-checkpoint")?,
             cursor: derive(&root, "cursor")?,
+            fingerprint: derive(&root, "call-fingerprint")?,
+            value_digest: derive(&root, "value-digest")?,
         })
     }
 }
@@ -92,6 +98,21 @@ fn derive(root: &Prk, purpose: &str) -> Result<Arc<Key>, RootKeyError> {
         .and_then(|okm| okm.fill(key.as_mut()))
         .map_err(|_| RootKeyError::Length)?;
     Ok(Arc::new(Key::new(&key)))
+}
+
+/// Whether this database's root key is wrapped by the key-encryption key that wraps now, or there is none to wrap.
+pub async fn root_is_current(keyring: &dyn Keyring, store: &dyn RootKeyStore) -> Result<bool, RootKeyError> {
+    let Some(wrapped) = store.root_key().await? else { return Ok(true) };
+    Ok(keyring.wrapped_by(&wrapped) == Some(keyring.current().await?))
+}
+
+/// Wraps this database's root key by the key-encryption key that wraps now. Returns whether there was one to wrap; what
+/// another process wrapped meanwhile is as good.
+pub async fn rewrap_root(keyring: &dyn Keyring, store: &dyn RootKeyStore) -> Result<bool, RootKeyError> {
+    let Some(old) = store.root_key().await? else { return Ok(false) };
+    let (new, _) = keyring.re_encrypt(&old, CONTEXT).await?;
+    store.rewrap_root_key(&old, &new).await?;
+    Ok(true)
 }
 
 /// Unwraps this database's root key. The first process on a new database makes it; if several are first at once, the
@@ -125,6 +146,7 @@ mod tests {
         assert_eq!(hex(&root.api_key_seal), "3218b37c3a78cb09ebbdf7f850a821862c7433996360502ce98ddccb37fe9212");
         assert_eq!(hex(&root.audit_mac), "dfb7cf763f462f8ea14d78093412026344d2bf18ece038e263649f6ded122557");
         assert_eq!(hex(&root.audit_salts), "f595a7f7bb96098466fef3ea08fb6a06ca7f0078fdf5764d563ccfc28ae5d9c8");
+        assert_eq!(hex(&root.audit_checkpoint), "d18dfb33c5713f7367ab865696922c56e032d7c85d60bfcce7ef6bc2c4f2d446");
         assert_eq!(hex(&root.cursor), "cc50d29af2c5bb601cc33919f24a932c52b705dc502e6927bed607b876d0f6d7");
     }
 

@@ -36,6 +36,7 @@ pub struct Tokens {
     sign_in: Arc<Key>,
     api_key_seal: Arc<Key>,
     cursor: Arc<Key>,
+    fingerprint: Arc<Key>,
 }
 
 impl fmt::Debug for Tokens {
@@ -54,6 +55,7 @@ impl Tokens {
             sign_in: Arc::clone(&root.sign_in),
             api_key_seal: Arc::clone(&root.api_key_seal),
             cursor: Arc::clone(&root.cursor),
+            fingerprint: Arc::clone(&root.fingerprint),
         }
     }
 
@@ -144,6 +146,10 @@ impl TokenMint for Tokens {
 
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)> {
         self.parse(Kind::SESSION, text).map(|(id, digest)| (SessionId::from_uuid(id), digest))
+    }
+
+    fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.fingerprint.mac(parts)
     }
 
     fn seal_cursor(&self, context: &[u8], position: &[u8]) -> Result<String, NoEntropy> {

@@ -8,17 +8,18 @@ mod record;
 pub use record::{AuditRecord, Broken, Commitment, Opening, SealedEvent, Verification};
 
 use crate::{
-    ids::{ApiKeyId, EnvironmentId, InvitationId, PersonId, UserId, WorkspaceId},
+    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId, WorkspaceId},
     policy::{Actor, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// How much an event matters: low routine, medium configuration or data access, high secret access and denials,
 /// critical erasure and key rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Routine.
     Low,
@@ -81,6 +82,22 @@ facts! {
     InvitationRevoked = "invitation.revoked", Low, "An invitation was taken back.";
     ApiKeyCreated = "api_key.created", Medium, "An API key was made.";
     ApiKeyRevoked = "api_key.revoked", Medium, "An API key was revoked.";
+    VariableCreated = "variable.created", Medium, "A variable was added.";
+    VariableUpdated = "variable.updated", Medium, "A variable was renamed or got another value.";
+    VariableDeleted = "variable.deleted", Medium, "A variable was deleted.";
+    SecretCreated = "secret.created", Medium, "A secret was kept.";
+    SecretRotated = "secret.rotated", Medium, "A secret got another value.";
+    SecretSealed = "secret.sealed", Medium, "A secret was made unreadable through the API.";
+    SecretAccessed = "secret.accessed", High, "A secret's value was read.";
+    SecretDeleted = "secret.deleted", Medium, "A secret was deleted.";
+    ModelCreated = "model.created", Medium, "A model was registered.";
+    ModelUpdated = "model.updated", Medium, "A model, its credential or its visibility changed.";
+    ModelTested = "model.tested", Low, "A model's provider was called with its credential.";
+    ModelDeleted = "model.deleted", Medium, "A model was deleted.";
+    ReferencesDeclared = "references.declared", Low, "Something outside said what it uses.";
+    KeysRotated = "keys.rotated", Critical, "Data keys were wrapped by a new key-encryption key.";
+    AuditDigestUpdated = "audit_digest.updated", Medium, "The audit digest's schedule, content or recipients changed.";
+    AuditDigestSent = "audit_digest.sent", Low, "A mail server accepted an audit digest.";
     AuthzDenied = "authz.denied", High, "Calls were refused for lack of a permission.";
 }
 
@@ -93,6 +110,10 @@ impl PublicValue {
     #[must_use]
     pub fn word(w: &'static str) -> Self {
         Self(w.to_owned())
+    }
+    /// Levels of risk, lowest first.
+    pub(crate) fn risks(risks: &BTreeSet<Risk>) -> Self {
+        Self(risks.iter().map(|r| r.name()).collect::<Vec<_>>().join(" "))
     }
     /// A word from the operator's configuration.
     pub(crate) fn configured(w: &str) -> Self {
@@ -166,6 +187,18 @@ pub enum Target {
     Invitation(InvitationId),
     /// An API key.
     ApiKey(ApiKeyId),
+    /// A variable.
+    Variable(VariableId),
+    /// A secret.
+    Secret(SecretId),
+    /// A model.
+    Model(ModelId),
+    /// Something outside that uses things of the workspace. Its id is somebody else's text, so it stands aside.
+    Referrer,
+    /// The service's own keys.
+    Keys,
+    /// The audit digest.
+    AuditDigest,
 }
 
 impl Target {
@@ -176,14 +209,23 @@ impl Target {
             Self::Member(..) => "member",
             Self::Invitation(_) => "invitation",
             Self::ApiKey(_) => "api_key",
+            Self::Variable(_) => "variable",
+            Self::Secret(_) => "secret",
+            Self::Model(_) => "model",
+            Self::Referrer => "referrer",
+            Self::Keys => "keys",
+            Self::AuditDigest => "audit_digest",
         }
     }
     const fn public_id(self) -> Option<Uuid> {
         match self {
-            Self::Workspace | Self::Member(..) => None,
+            Self::Workspace | Self::Member(..) | Self::Referrer | Self::Keys | Self::AuditDigest => None,
             Self::Environment(id) => Some(id.as_uuid()),
             Self::Invitation(id) => Some(id.as_uuid()),
             Self::ApiKey(id) => Some(id.as_uuid()),
+            Self::Variable(id) => Some(id.as_uuid()),
+            Self::Secret(id) => Some(id.as_uuid()),
+            Self::Model(id) => Some(id.as_uuid()),
         }
     }
 }

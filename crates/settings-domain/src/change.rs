@@ -2,11 +2,16 @@
 use crate::{
     api_keys::ApiKeyWrite,
     audit::{AuditEvent, Details, Fact, Risk, Target},
+    audit_digest::AuditDigestWrite,
     environments::EnvironmentWrite,
     invitations::InvitationWrite,
     members::MemberWrite,
+    models::ModelWrite,
     notices::Notice,
-    policy::{Mutation, Permit, TenantScope},
+    policy::{Mutation, Permit, Requirement, TenantScope},
+    references::ReferrerWrite,
+    secrets::SecretWrite,
+    variables::VariableWrite,
     workspaces::WorkspaceWrite,
 };
 
@@ -23,6 +28,16 @@ pub enum Write {
     Invitation(InvitationWrite),
     /// An API key row.
     ApiKey(ApiKeyWrite),
+    /// A variable row.
+    Variable(VariableWrite),
+    /// A secret row.
+    Secret(SecretWrite),
+    /// A model row.
+    Model(ModelWrite),
+    /// A referrer with what it uses.
+    Referrer(ReferrerWrite),
+    /// The audit digest and its runs.
+    AuditDigest(AuditDigestWrite),
 }
 
 /// The part of a change that an adapter sees: everything in it is written in one transaction, or nothing.
@@ -129,6 +144,14 @@ impl<T> Change<T> {
         let event = AuditEvent::new(permit, A::FACT, A::FACT.risk(), target, details);
         let set =
             ChangeSet { scope: permit.scope(), writes: vec![], events: vec![event], notices: vec![], outcome: None };
+        Self { set, value }
+    }
+    /// What a task of the service lays out for itself before it can act. The fact is recorded once the task has acted, so
+    /// this leaves no event; what people and keys do always leaves one, and the compiler refuses this for their actions.
+    pub(crate) fn prepared<A: Mutation>(permit: &Permit<A>, write: Write, value: T) -> Self {
+        const { assert!(matches!(A::REQUIRES, Requirement::Task(_)), "only a task of the service prepares") };
+        let set =
+            ChangeSet { scope: permit.scope(), writes: vec![write], events: vec![], notices: vec![], outcome: None };
         Self { set, value }
     }
     /// Nothing has to change: the wanted state is already there, so there is nothing to record.

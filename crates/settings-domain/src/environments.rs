@@ -9,7 +9,10 @@ use crate::{
     text::EnvironmentName,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 use time::OffsetDateTime;
 
 /// Most environments a workspace may have.
@@ -74,6 +77,24 @@ pub struct Environment {
     pub updated_at: OffsetDateTime,
     /// Counts its changes, from 1.
     pub version: i64,
+}
+
+/// An environment as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentView {
+    /// The environment.
+    pub environment: Environment,
+    /// How many variables it holds.
+    pub variables: i64,
+}
+
+impl EnvironmentView {
+    /// With its count out of those of the workspace.
+    #[must_use]
+    pub fn new(environment: Environment, counts: &BTreeMap<EnvironmentId, i64>) -> Self {
+        let variables = counts.get(&environment.id).copied().unwrap_or_default();
+        Self { environment, variables }
+    }
 }
 
 /// What an adapter writes.

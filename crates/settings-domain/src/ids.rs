@@ -47,14 +47,28 @@ ids! {
     InvitationId;
     /// An API key.
     ApiKeyId;
+    /// A variable.
+    VariableId;
+    /// A secret.
+    SecretId;
+    /// A model (seed A: model integration).
+    ModelId;
     /// An audit event.
     EventId;
     /// A sign-in session.
     SessionId;
     /// A one-time sign-in link.
     SignInId;
+    /// An audit digest that began.
+    DigestRunId;
     /// A message waiting in the outbox; stable over retries, so receivers can deduplicate.
     DeliveryId;
+}
+
+impl WorkspaceId {
+    /// The platform's own tenant: system models belong to it, and its chain records what is done to the whole service.
+    /// Nobody is a member of it, no list shows it and no address leads to it.
+    pub const PLATFORM: Self = Self(Uuid::from_u128(1));
 }
 
 impl PersonId {

@@ -7,6 +7,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod audit_digest;
 pub mod change;
 pub mod denials;
 pub mod environments;
@@ -15,12 +16,18 @@ pub mod idempotency;
 pub mod ids;
 pub mod impact;
 pub mod invitations;
+pub mod keys;
 pub mod members;
 pub mod micros;
+pub mod models;
 pub mod notices;
 pub mod policy;
 pub mod ports;
+pub mod references;
+pub mod sealed;
+pub mod secrets;
 pub mod text;
 pub mod tokens;
 pub mod transaction;
+pub mod variables;
 pub mod workspaces;

@@ -1,6 +1,6 @@
 //! Messages that a change owes somebody. They are queued in the change's own transaction and hold no secret: the sender
 //! looks up the recipient and derives the link when it sends.
-use crate::ids::{DeliveryId, InvitationId};
+use crate::ids::{DeliveryId, DigestRunId, InvitationId};
 
 /// A message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,5 +13,14 @@ pub enum Notice {
         invitation: InvitationId,
         /// Which of its links.
         generation: i64,
+    },
+    /// A mail of an audit digest.
+    AuditDigestMail {
+        /// Stable over retries.
+        delivery: DeliveryId,
+        /// Which digest.
+        run: DigestRunId,
+        /// Which of its recipients, from 0.
+        recipient: i64,
     },
 }

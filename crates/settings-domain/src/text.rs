@@ -40,6 +40,10 @@ text_type!(
     DisplayName, display_name
 );
 text_type!(
+    /// What a thing is for, in a person's words: 1 to 2,000 characters, line breaks and tabs the only control characters.
+    Description, description
+);
+text_type!(
     /// The name of an environment: 1 to 64 of `a-z 0-9 - _`, starting with a letter or digit.
     EnvironmentName, environment_name
 );
@@ -159,6 +163,18 @@ fn display_name(s: &str) -> Result<(), TextError> {
     } else if s.chars().count() > 200 {
         Err(TextError("must have at most 200 characters"))
     } else if s.chars().any(char::is_control) {
+        Err(TextError("must not contain control characters"))
+    } else {
+        Ok(())
+    }
+}
+
+fn description(s: &str) -> Result<(), TextError> {
+    if s.trim().is_empty() {
+        Err(TextError("must not be empty; send null for none"))
+    } else if s.chars().count() > 2_000 {
+        Err(TextError("must have at most 2000 characters"))
+    } else if s.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Err(TextError("must not contain control characters"))
     } else {
         Ok(())

@@ -1,23 +1,19 @@
 //! Snapshots and transactions: both are opened by proving a right, and both read that right together with the data.
+mod reads;
+
 use crate::{
-    api_keys::{ApiKey, ApiKeyView, KeyStatus},
+    api_keys::{ApiKey, KeyStatus},
     audit::{Broken, Verification},
     change::{Change, Committed, StoredOutcome},
-    environments::Environment,
     idempotency::{IdempotentCall, Recorded},
-    ids::{InvitationId, UserId},
-    invitations::InvitationView,
-    members::{Headcount, Member, MemberView},
-    policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, ScopeSet, actions, permit},
+    ids::UserId,
+    members::{Headcount, Member},
+    policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, ScopeSet, permit},
     ports::{
         StoreError,
         audit::{AuditSealer, Link},
-        store::{
-            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, Entry, MemberFilter, Page, Selector, Standing, Store,
-            TenantReads, UnitOfWork,
-        },
+        store::{CallerId, Entry, Selector, Standing, Store, TenantReads, UnitOfWork},
     },
-    workspaces::WorkspaceView,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
@@ -150,58 +146,6 @@ impl<A: Action> Snapshot<A> {
     #[must_use]
     pub const fn at(&self) -> OffsetDateTime {
         self.permit.at()
-    }
-}
-
-impl Snapshot<actions::ReadWorkspace> {
-    /// The workspace.
-    pub async fn workspace(&mut self) -> Result<WorkspaceView, StoreError> {
-        let workspace = self
-            .reads
-            .workspace()
-            .await?
-            .ok_or_else(|| StoreError::Corrupt("a workspace without its row".to_owned()))?;
-        Ok(WorkspaceView { workspace, seats_used: self.reads.headcount().await?.used() })
-    }
-}
-impl Snapshot<actions::ListEnvironments> {
-    /// The environments, oldest first.
-    pub async fn environments(&mut self) -> Result<Vec<Environment>, StoreError> {
-        self.reads.environments().await
-    }
-}
-impl Snapshot<actions::ListMembers> {
-    /// Active members.
-    pub async fn members(&mut self, filter: &MemberFilter, page: Page) -> Result<Vec<MemberView>, StoreError> {
-        self.reads.members(filter, page).await
-    }
-    /// One active member.
-    pub async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
-        Ok(self.reads.member(user).await?.filter(|m| m.member.is_active()))
-    }
-    /// Waiting invitations.
-    pub async fn invitations(&mut self, page: Page) -> Result<Vec<InvitationView>, StoreError> {
-        self.reads.invitations(page).await
-    }
-    /// One invitation.
-    pub async fn invitation(&mut self, id: InvitationId) -> Result<Option<InvitationView>, StoreError> {
-        self.reads.invitation(id).await
-    }
-}
-impl Snapshot<actions::ListApiKeys> {
-    /// Keys, revoked ones included.
-    pub async fn api_keys(&mut self, filter: ApiKeyFilter, page: Page) -> Result<Vec<ApiKeyView>, StoreError> {
-        self.reads.api_keys(filter, page).await
-    }
-}
-impl Snapshot<actions::ReadAudit> {
-    /// Events, newest first.
-    pub async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
-        self.reads.audit_events(filter, limit).await
-    }
-    /// Checks the whole chain of this snapshot.
-    pub async fn verify(&mut self, sealer: &dyn AuditSealer) -> Result<Verification, StoreError> {
-        verify_chain(self.reads.as_mut(), sealer).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Mail senders: SMTP and the local mailbox.
+//! Mail senders: SMTP and the local mailbox, and a [`Composer`] for senders elsewhere.
 //!
 //! Both implement the domain's [`Mailer`](settings_domain::ports::mail::Mailer) and say the same words, those of
 //! [`templates`]. Neither logs an address, a body or a link: log lines carry the delivery id alone, and the errors that
@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use time::OffsetDateTime;
 
+mod composer;
 pub mod mailbox;
 mod message;
 mod relay;
@@ -14,6 +15,7 @@ mod smtp_failure;
 pub mod templates;
 mod untrusted;
 
+pub use composer::{Composed, Composer, FromError};
 pub use mailbox::{LocalMailbox, MailboxError, StoredMail};
 pub use smtp::{SmtpConfigError, SmtpMailer};
 

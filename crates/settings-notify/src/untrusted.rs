@@ -4,16 +4,26 @@
 //! link, a header, a second paragraph or markup in whatever client shows it. Escaping is the template's work (it differs
 //! between HTML and text); this module takes away what no escaping helps against.
 
-/// Longest text of a stranger that a mail shows, in characters.
+/// Longest name of a stranger that a mail shows, in characters.
 const MAX_CHARS: usize = 80;
-/// How much of the input is looked at: enough to fill [`MAX_CHARS`], little enough that size is no lever.
-const MAX_INPUT_CHARS: usize = 400;
+/// Longest text: what went wrong takes more words than what somebody is called.
+const MAX_TEXT_CHARS: usize = 300;
 
 /// One visible line of at most [`MAX_CHARS`] characters in which no mail client finds a link, or `None` if nothing
 /// visible is left.
 pub(crate) fn line(text: &str) -> Option<String> {
-    let chars = visible(text);
-    let mut out = String::with_capacity(text.len());
+    shortened(text, MAX_CHARS)
+}
+
+/// The same with room for a sentence or two.
+pub(crate) fn text(text: &str) -> Option<String> {
+    shortened(text, MAX_TEXT_CHARS)
+}
+
+fn shortened(text: &str, max: usize) -> Option<String> {
+    // Enough of the input to fill the line, little enough that size is no lever.
+    let chars = visible(text, 5 * max);
+    let mut out = String::new();
     for (i, c) in chars.iter().enumerate() {
         out.push(*c);
         if begins_link(&chars, i) {
@@ -25,15 +35,15 @@ pub(crate) fn line(text: &str) -> Option<String> {
     if out.chars().all(|c| c == ' ' || is_joiner(c)) {
         return None;
     }
-    if out.chars().count() <= MAX_CHARS {
+    if out.chars().count() <= max {
         return Some(out);
     }
-    let cut: String = out.chars().take(MAX_CHARS - 1).collect();
+    let cut: String = out.chars().take(max.saturating_sub(1)).collect();
     Some(format!("{}…", cut.trim_end_matches(|c| c == ' ' || is_joiner(c))))
 }
 
 /// The characters that show, on one line, with single spaces between words.
-fn visible(text: &str) -> Vec<char> {
+fn visible(text: &str, max_input: usize) -> Vec<char> {
     let mut chars: Vec<char> = Vec::new();
     for c in text.chars() {
         if c.is_whitespace() || c.is_control() {
@@ -44,7 +54,7 @@ fn visible(text: &str) -> Vec<char> {
             // The mail quotes the name: a quotation mark inside would let it end the quotation and go on in our voice.
             chars.push(if is_double_quote(c) { '\'' } else { c });
         }
-        if chars.len() >= MAX_INPUT_CHARS {
+        if chars.len() >= max_input {
             break;
         }
     }
@@ -115,7 +125,7 @@ const fn is_hidden(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_CHARS, is_hidden, line};
+    use super::{MAX_CHARS, MAX_TEXT_CHARS, is_hidden, line, text};
     use proptest::prelude::*;
 
     #[test]
@@ -174,6 +184,8 @@ mod tests {
         assert_eq!(line(&"é".repeat(81)), Some(format!("{}…", "é".repeat(79))));
         assert_eq!(line(&format!("{} {}", "a".repeat(78), "b".repeat(9))), Some(format!("{}…", "a".repeat(78))));
         assert_eq!(line(&"a.".repeat(100_000)).map(|l| l.chars().count()), Some(MAX_CHARS));
+        assert_eq!(text(&"é".repeat(300)), Some("é".repeat(300)));
+        assert_eq!(text(&"a.".repeat(100_000)).map(|l| l.chars().count()), Some(MAX_TEXT_CHARS));
     }
 
     proptest! {

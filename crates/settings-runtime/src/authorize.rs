@@ -93,6 +93,9 @@ pub enum AuthorizeError {
 pub enum Scheme<'a> {
     /// The model's own token, as a Bearer token.
     Token,
+    /// The model's own token as the value of a header of this name, in lower case: `x-api-key`, `x-goog-api-key`,
+    /// `api-key`.
+    Header(&'static str),
     /// The model's pair as an AWS access key.
     SigV4(Scope),
     /// An access token got with the model's pair, as a Bearer token.
@@ -138,13 +141,14 @@ pub fn authorize_as(
     }
     match (scheme, &model.credential) {
         (Scheme::Token, Credential::Token(token)) => bearer(token, request),
+        (Scheme::Header(name), Credential::Token(token)) => header(name, token, request),
         (Scheme::AccessToken(token), Credential::ClientKey { .. }) => bearer(token, request),
         (Scheme::SigV4(scope), Credential::ClientKey { client_key, secret_key }) => {
             let credentials =
                 sigv4::Credentials { access_key_id: client_key, secret_access_key: secret_key, session_token: None };
             sigv4::sign(&credentials, scope, request, at)
         }
-        (Scheme::Token, Credential::ClientKey { .. })
+        (Scheme::Token | Scheme::Header(_), Credential::ClientKey { .. })
         | (Scheme::AccessToken(_) | Scheme::SigV4(_), Credential::Token(_)) => Err(AuthorizeError::CredentialMismatch),
     }
 }
@@ -157,6 +161,17 @@ fn bearer(token: &SecretString, request: &Request<'_>) -> Result<Authorization, 
     value.push_str("Bearer ");
     value.push_str(token);
     Ok(Authorization(vec![("authorization", secret(value))]))
+}
+
+/// The token alone, in a header that some providers have for it.
+fn header(name: &'static str, token: &SecretString, request: &Request<'_>) -> Result<Authorization, AuthorizeError> {
+    guard::request(request)?;
+    guard::name(name)?;
+    if request.headers.iter().any(|(taken, _)| taken.eq_ignore_ascii_case(name)) {
+        return Err(AuthorizeError::HeaderTaken);
+    }
+    guard::printable(token)?;
+    Ok(Authorization(vec![(name, token.clone())]))
 }
 
 /// Moves a text out of its buffer. No copy is left behind where the buffer was made to measure.
@@ -202,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_have_a_header_of_its_own() {
+        let model = model("https://api.example.com/v1", token());
+        let named = |name, headers: &[(&str, &str)]| {
+            authorize_as(&model, &Scheme::Header(name), &at(&model.url, headers), NOW).map(|answer| shown(&answer))
+        };
+        assert_eq!(named("x-api-key", &[]), Ok(vec![("x-api-key", "sk-proj-1".to_owned())]));
+        assert_eq!(named("x-api-key", &[("X-Api-Key", "other")]), Err(AuthorizeError::HeaderTaken));
+        for bad in ["", "x api", "x-api-key:", "X-Api-Key"] {
+            assert_eq!(named(bad, &[]), Err(AuthorizeError::Header), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_pair_signs_for_bedrock_and_is_not_guessed_at_elsewhere() {
         let bedrock = model(BEDROCK, pair());
         let names: Vec<_> = shown(&authorize(&bedrock, &at(&bedrock.url, &[]), NOW).unwrap());
@@ -218,9 +246,12 @@ mod tests {
     fn a_scheme_takes_its_own_kind_of_credential_only() {
         let access = "access".into();
         let scope = Scope::bedrock("us-east-1").unwrap();
-        for (scheme, credential) in
-            [(Scheme::Token, pair()), (Scheme::SigV4(scope), token()), (Scheme::AccessToken(&access), token())]
-        {
+        for (scheme, credential) in [
+            (Scheme::Token, pair()),
+            (Scheme::Header("x-api-key"), pair()),
+            (Scheme::SigV4(scope), token()),
+            (Scheme::AccessToken(&access), token()),
+        ] {
             let model = model(BEDROCK, credential);
             let answer = authorize_as(&model, &scheme, &at(&model.url, &[]), NOW);
             assert_eq!(answer.err(), Some(AuthorizeError::CredentialMismatch), "{scheme:?}");

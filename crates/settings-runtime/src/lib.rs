@@ -1,12 +1,55 @@
 //! What a workflow executor embeds: secrets brought into a script, into a request, and kept out of what comes back.
 //!
-//! Pure: no I/O, no clock, no randomness, no database, no HTTP client. Instants are passed in; requests are built and
-//! signed, sent by whoever embeds this.
+//! Only [`resolve`] asks anybody, and does so through the ports it is given. All else is pure: no I/O, no clock, no
+//! randomness. Instants are passed in; requests are built and signed, sent by whoever embeds this.
 //!
+//! - [`resolve`]: the variables of an environment and a model with its credential, for one workspace.
 //! - [`inject`]: variables as the source of a JavaScript prelude, in the three ways scripts know them.
 //! - [`entity_model`]: the `entityModel` object of a Prompt script.
 //! - [`authorize`]: a model call's headers: Bearer token, AWS Signature Version 4, OAuth client credentials.
 //! - [`redact`]: takes secret values out of output, however it is cut into pieces.
+//!
+//! # An executor
+//!
+//! ```
+//! use secrecy::ExposeSecret as _;
+//! use settings_domain::ids::{EnvironmentId, ModelId};
+//! use settings_runtime::{
+//!     Resolver,
+//!     authorize::{Request, authorize},
+//!     entity_model::entity_model_prelude,
+//!     inject::variables_prelude,
+//!     redact::Redactor,
+//! };
+//! use time::OffsetDateTime;
+//!
+//! /// `run` runs sources in a fresh V8 context and gives what they print; `send` sends a body with these headers.
+//! async fn prompt(
+//!     resolver: &Resolver, // made by the host for the workspace whose run this is
+//!     environment: EnvironmentId,
+//!     model: ModelId,
+//!     script: &str,
+//!     run: impl Fn(&[&str]) -> String,
+//!     send: impl Fn(&url::Url, &[(&str, &str)], &[u8]) -> String,
+//!     now: OffsetDateTime,
+//! ) -> Result<String, Box<dyn std::error::Error>> {
+//!     let variables = resolver.variables(environment).await?;
+//!     let model = resolver.model(model).await?;
+//!     // Before anything runs: output that cannot be redacted must not be shown.
+//!     let values = variables.iter().map(|variable| &variable.value);
+//!     let redactor = Redactor::new(values.chain(model.credential.secrets()))?;
+//!
+//!     let (bindings, entity) = (variables_prelude(&variables)?, entity_model_prelude(&model));
+//!     let body = run(&[bindings.expose_secret(), entity.expose_secret(), script]);
+//!
+//!     let json = ("content-type", "application/json");
+//!     let request = Request { method: "POST", url: &model.url, headers: &[json], body: body.as_bytes() };
+//!     let authorization = authorize(&model, &request, now)?;
+//!     let mut headers = vec![json];
+//!     headers.extend(authorization.headers().map(|(name, value)| (name, value.expose_secret())));
+//!     Ok(redactor.redact(&send(&model.url, &headers, body.as_bytes())))
+//! }
+//! ```
 //!
 //! # Why the signature is our own
 //!
@@ -29,8 +72,9 @@ pub mod inject;
 mod model;
 mod prelude;
 pub mod redact;
-mod variable_name;
+pub mod resolve;
 
 pub use model::{Credential, Model, Owner};
 pub use prelude::Prelude;
-pub use variable_name::{RESERVED_VARIABLE_NAMES, VariableName, VariableNameError};
+pub use resolve::{ResolveError, Resolver};
+pub use settings_domain::variables::{RESERVED_VARIABLE_NAMES, VariableName, VariableNameError};

@@ -1,5 +1,6 @@
 //! A model as an executor gets it: resolved, its credential decrypted.
 use secrecy::SecretString;
+use settings_domain::{models, sealed::SecretValue};
 use std::fmt;
 use url::Url;
 
@@ -13,6 +14,10 @@ pub enum Owner {
 }
 
 /// How a model is authenticated to: one or the other, never both and never neither.
+///
+/// The domain's [`Credential`](models::Credential) is what may be stored; it has rules about length and form. This one is
+/// what is used: an executor may have it from elsewhere, such as an access token. Each of the domain's becomes one of
+/// these.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// A token.
@@ -34,6 +39,19 @@ impl Credential {
             Self::ClientKey { client_key, secret_key } => (client_key, Some(secret_key)),
         };
         std::iter::once(first).chain(second)
+    }
+}
+
+impl From<models::Credential> for Credential {
+    fn from(stored: models::Credential) -> Self {
+        // Made to measure, so that turning it into a secret leaves no copy behind.
+        let text = |value: &SecretValue| SecretString::from(value.expose().to_owned());
+        match &stored {
+            models::Credential::Token(token) => Self::Token(text(token)),
+            models::Credential::ClientKey { client_key, secret_key } => {
+                Self::ClientKey { client_key: text(client_key), secret_key: text(secret_key) }
+            }
+        }
     }
 }
 

@@ -66,7 +66,7 @@ statements! {
     NEW_SALT = "INSERT INTO persons (workspace_id, id, salt) VALUES ($1, $2, $3) \
         ON CONFLICT (workspace_id, id) DO UPDATE SET salt = excluded.salt WHERE persons.salt IS NULL";
     /// A page, newest first.
-    PAGE = concat!("SELECT ", event_columns!(), " FROM audit_events e WHERE e.workspace_id = $1 AND e.seq < $2 \
+    PAGE = concat!("SELECT ", event_columns!(), " FROM audit_events e WHERE e.workspace_id = $1 AND e.seq < $2 AND e.seq > $12 \
         AND ($3 = '' OR $3 LIKE '%' || e.risk || '%') AND ($4 = '' OR e.action = $4) AND e.at >= $5 AND e.at < $6 \
         AND ($7 = 0 OR e.actor_key = $8 OR ", spoken_of!("actor", "$8"), ") \
         AND ($9 = 0 OR e.target_id = $10 OR (e.target_kind = 'workspace' AND e.workspace_id = $10) OR ",
@@ -241,6 +241,7 @@ fn page_statement<D: SqlDb>(workspace: Uuid, filter: &AuditFilter, before: i64, 
         .bind(i64::from(filter.target.is_some()))
         .bind(filter.target.unwrap_or_default())
         .bind(limit)
+        .bind(filter.after_seq.unwrap_or_default())
 }
 
 fn fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {

@@ -175,6 +175,14 @@ impl<D: SqlDb> Cells<'_, D> {
     pub fn int(&self, column: &str) -> Result<i64, StoreError> {
         self.get::<i64>(column)
     }
+    /// A flag, 0 or 1.
+    pub fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        match self.int(column)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(corrupt(column)),
+        }
+    }
     /// A text.
     pub fn text(&self, column: &str) -> Result<String, StoreError> {
         self.get::<String>(column)

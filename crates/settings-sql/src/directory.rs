@@ -42,6 +42,10 @@ statements! {
     DOOR_BY_SLUG = door!("w.slug = $1");
     /// By an invitation.
     DOOR_BY_INVITATION = door!("w.id = (SELECT i.workspace_id FROM invitations i WHERE i.id = $1)");
+    /// By a variable.
+    DOOR_BY_VARIABLE = door!("w.id = (SELECT v.workspace_id FROM variables v WHERE v.id = $1)");
+    /// By a model.
+    DOOR_BY_MODEL = door!("w.id = (SELECT o.workspace_id FROM models o WHERE o.id = $1)");
     /// An account's own workspaces: two are enough to see that it has to choose.
     OWN_DOORS = concat!("SELECT ", now!(), " AS now, w.id AS w_id, ", member_columns!(), " FROM memberships m \
         JOIN workspaces w ON w.id = m.workspace_id \
@@ -56,10 +60,10 @@ statements! {
     OF_USER = concat!("SELECT ", workspace_columns!(), ", ", seats_used!(), ", m.role AS role FROM memberships m \
         JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1 AND m.removed_at IS NULL \
         AND w.deleted_at IS NULL AND w.id > $2 ORDER BY w.id LIMIT $3");
-    /// Whether there is any workspace, deleted ones included.
-    ANY = "SELECT id FROM workspaces LIMIT 1";
+    /// Whether there is any workspace behind the platform's own, deleted ones included.
+    ANY = "SELECT id FROM workspaces WHERE id > $1 LIMIT 1";
     /// Ids and slugs.
-    SLUGS = "SELECT id, slug FROM workspaces WHERE deleted_at IS NULL ORDER BY id";
+    SLUGS = "SELECT id, slug FROM workspaces WHERE deleted_at IS NULL AND id > $1 ORDER BY id";
     /// The newest migration that was applied.
     SCHEMA = "SELECT CAST(max(version) AS BIGINT) AS version FROM _sqlx_migrations WHERE success";
     /// Whether the database answers at all.
@@ -89,9 +93,16 @@ pub async fn door<D: SqlDb>(tx: &mut Tx<D>, selector: &Selector, user: Uuid) -> 
         Selector::Id(id) => Stmt::new(DOOR_BY_ID).bind(id.as_uuid()),
         Selector::Slug(slug) => Stmt::new(DOOR_BY_SLUG).text(slug.as_str()),
         Selector::Invitation(id) => Stmt::new(DOOR_BY_INVITATION).bind(id.as_uuid()),
+        Selector::Variable(id) => Stmt::new(DOOR_BY_VARIABLE).bind(id.as_uuid()),
+        Selector::Model(id) => Stmt::new(DOOR_BY_MODEL).bind(id.as_uuid()),
+        Selector::Platform => Stmt::new(DOOR_BY_ID).bind(WorkspaceId::PLATFORM.as_uuid()),
         Selector::Own => return Ok(None),
     };
-    tx.first(stmt.bind(user), read_door).await
+    let door = tx.first(stmt.bind(user), read_door).await?;
+    // No address leads to the platform's own tenant.
+    let closed = *selector != Selector::Platform;
+    let platform = |id: &Uuid| closed && *id == WorkspaceId::PLATFORM.as_uuid();
+    Ok(door.map(|d| Door { workspace: d.workspace.filter(|id| !platform(id)), ..d }))
 }
 
 /// The workspaces of an account: none, one, or two of several.
@@ -120,7 +131,9 @@ pub async fn alive<D: SqlDb>(tx: &mut Tx<D>) -> Result<(), StoreError> {
 
 /// Every workspace, by id.
 pub async fn all<D: SqlDb>(tx: &mut Tx<D>, page: Page) -> Result<Vec<WorkspaceView>, StoreError> {
-    let stmt = Stmt::new(ALL_WORKSPACES).bind(page.after.unwrap_or_default()).bind(page.limit);
+    // The platform's own tenant has the lowest id of all: the list begins behind it.
+    let after = page.after.unwrap_or(WorkspaceId::PLATFORM.as_uuid());
+    let stmt = Stmt::new(ALL_WORKSPACES).bind(after).bind(page.limit);
     tx.all(stmt, workspaces::read_view).await
 }
 
@@ -132,12 +145,13 @@ pub async fn of<D: SqlDb>(tx: &mut Tx<D>, user: UserId, page: Page) -> Result<Ve
 
 /// Whether there is no workspace at all.
 pub async fn is_empty<D: SqlDb>(tx: &mut Tx<D>) -> Result<bool, StoreError> {
-    Ok(tx.first(Stmt::new(ANY), |row| row.id("id")).await?.is_none())
+    Ok(tx.first(Stmt::new(ANY).bind(WorkspaceId::PLATFORM.as_uuid()), |row| row.id("id")).await?.is_none())
 }
 
 /// Ids and slugs of all workspaces that can be entered.
 pub async fn slugs<D: SqlDb>(tx: &mut Tx<D>) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
-    tx.all(Stmt::new(SLUGS), |row| Ok((WorkspaceId::from_uuid(row.id("id")?), row.text("slug")?))).await
+    let stmt = Stmt::new(SLUGS).bind(WorkspaceId::PLATFORM.as_uuid());
+    tx.all(stmt, |row| Ok((WorkspaceId::from_uuid(row.id("id")?), row.text("slug")?))).await
 }
 
 /// The newest migration that was applied.

@@ -31,6 +31,11 @@ impl Scope {
     pub const fn directory() -> Self {
         Self { workspace: Uuid::nil(), user: Uuid::nil(), directory: true }
     }
+    /// One tenant, and what lookups across tenants may see.
+    #[must_use]
+    pub const fn tenant_and_directory(workspace: Uuid) -> Self {
+        Self { workspace, user: Uuid::nil(), directory: true }
+    }
     /// The same, asked by this account.
     #[must_use]
     pub const fn by(self, user: Uuid) -> Self {
@@ -53,12 +58,16 @@ pub struct EngineStatements {
     pub load_keys: &'static str,
     /// Epochs of workspaces, by ids in one text.
     pub epochs: &'static str,
+    /// Who is said to use things of a workspace, by their ids in one text.
+    pub dependants: &'static str,
+    /// Which things of a workspace there are, by their ids in one text.
+    pub known_uses: &'static str,
 }
 
 impl EngineStatements {
     /// All of them with their names.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &'static str); 6] {
+    pub fn all(&self) -> [(&'static str, &'static str); 8] {
         [
             ("engine::lock_workspace", self.lock_workspace),
             ("engine::lock_member", self.lock_member),
@@ -66,6 +75,8 @@ impl EngineStatements {
             ("engine::claim", self.claim),
             ("engine::load_keys", self.load_keys),
             ("engine::epochs", self.epochs),
+            ("engine::dependants", self.dependants),
+            ("engine::known_uses", self.known_uses),
         ]
     }
 }

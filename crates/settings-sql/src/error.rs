@@ -25,6 +25,10 @@ pub const LAST_ADMIN: &str = "last-admin";
 pub const SEAT_LIMIT: &str = "seat-limit";
 /// The outcome of an equal call was stored meanwhile.
 pub const IDEMPOTENCY: &str = "idempotency";
+/// One variable of a name in an environment.
+pub const VARIABLE_NAME: &str = "variable-name";
+/// One secret of a name in an environment.
+pub const SECRET_NAME: &str = "secret-name";
 /// A key needs a scope.
 pub const API_KEY_SCOPES: &str = "api-key-scopes";
 /// Audit events are only ever appended.
@@ -52,6 +56,8 @@ const NAMES: &[(&str, &str, &str)] = &[
         IDEMPOTENCY,
     ),
     ("api_keys_some_scope", "api_keys_some_scope", API_KEY_SCOPES),
+    ("variables_name_key", "variables.workspace_id, variables.environment_id, variables.name", VARIABLE_NAME),
+    ("secrets_name_key", "secrets.workspace_id, secrets.environment_id, secrets.name", SECRET_NAME),
 ];
 
 /// Our name of a constraint that has one, by the database's.

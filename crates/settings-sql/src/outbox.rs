@@ -4,7 +4,7 @@ use crate::{
     engine::{EngineStatements, Scope},
 };
 use settings_domain::{
-    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
+    ids::{DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
     invitations::EmailStatus,
     micros,
     notices::Notice,
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 const INVITATION: &str = "invitation";
 const SIGN_IN: &str = "sign-in";
+const AUDIT_DIGEST: &str = "audit-digest";
 
 statements! {
     /// Queues a message.
@@ -64,30 +65,33 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
         (INVITATION, Some(workspace)) => {
             Job::Invitation(WorkspaceId::from_uuid(workspace), InvitationId::from_uuid(subject), row.int("generation")?)
         }
+        (AUDIT_DIGEST, Some(workspace)) => {
+            Job::AuditDigest(WorkspaceId::from_uuid(workspace), DigestRunId::from_uuid(subject), row.int("generation")?)
+        }
         (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
     Ok(Claimed { delivery: DeliveryId::from_uuid(row.id("id")?), attempt: row.int("attempts")? - 1, job })
 }
 
-/// What may be seen to settle a message: the tenant whose invitation it is about, else the queue.
+/// What may be seen to settle a message: the tenant that it is about, else the queue.
 #[must_use]
 pub const fn scope(message: &Claimed) -> Scope {
     match message.job {
-        Job::Invitation(workspace, ..) => Scope::tenant(workspace.as_uuid()),
+        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) => Scope::tenant(workspace.as_uuid()),
         Job::SignIn(_) => Scope::directory(),
     }
 }
 
 /// Queues what a change owes.
 pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -> Result<(), StoreError> {
-    let Notice::InvitationMail { delivery, invitation, generation } = notice;
-    let stmt = Stmt::new(INSERT)
-        .bind(delivery.as_uuid())
-        .bind(Some(workspace))
-        .text(INVITATION)
-        .bind(invitation.as_uuid())
-        .bind(*generation);
+    let (delivery, kind, subject, number) = match notice {
+        Notice::InvitationMail { delivery, invitation, generation } => {
+            (delivery, INVITATION, invitation.as_uuid(), *generation)
+        }
+        Notice::AuditDigestMail { delivery, run, recipient } => (delivery, AUDIT_DIGEST, run.as_uuid(), *recipient),
+    };
+    let stmt = Stmt::new(INSERT).bind(delivery.as_uuid()).bind(Some(workspace)).text(kind).bind(subject).bind(number);
     tx.run_one(stmt).await
 }
 

@@ -1,11 +1,11 @@
 //! The one way to write: a whole change, or nothing.
 use crate::{
-    api_keys, audit,
+    api_keys, audit, audit_digest,
     db::Stmt,
     engine::Engine,
-    environments, error, idempotency, invitations, members, outbox,
+    environments, error, idempotency, invitations, members, models, outbox, references, secrets,
     session::{Presence, Session},
-    workspaces,
+    variables, workspaces,
 };
 use settings_domain::{
     change::{ChangeSet, Write},
@@ -66,6 +66,11 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::Member(w) => members::write(tx, workspace, w).await?,
             Write::Invitation(w) => invitations::write(tx, workspace, w).await?,
             Write::ApiKey(w) => api_keys::write(tx, workspace, w).await?,
+            Write::Variable(w) => variables::write(tx, workspace, w).await?,
+            Write::Secret(w) => secrets::write(tx, workspace, w).await?,
+            Write::Model(w) => models::write(tx, workspace, w).await?,
+            Write::Referrer(w) => references::write(tx, workspace, w).await?,
+            Write::AuditDigest(w) => audit_digest::write(tx, workspace, w).await?,
         }
     }
     audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;

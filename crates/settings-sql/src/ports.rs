@@ -1,22 +1,23 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity, directory,
+    accounts, activity, audit_digest, data_keys, directory,
     engine::{Engine, Scope},
-    outbox,
+    models, outbox, resolving,
     store::{SqlStore, applied},
 };
 use async_trait::async_trait;
 use settings_domain::{
-    ids::{ApiKeyId, InvitationId, SessionId, SignInId, UserId, WorkspaceId},
+    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, SessionId, SignInId, UserId, WorkspaceId},
     members::User,
-    policy::{Permit, actions},
+    policy::{Permit, TenantScope, actions},
     ports::{
         StoreError,
         accounts::{Accounts, NewSession, OpenSession, Session, SignInLink},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
-        outbox::{Claimed, InvitationLetter, Outbox},
-        store::{KeyDirectory, KeyStanding, Page},
+        outbox::{Claimed, DueDigests, InvitationLetter, Outbox},
+        store::{KeyDirectory, KeyStanding, Page, ResolvedModel, ResolvedVariables, Resolving},
+        vault::{DataKeyStore, OldWrapping, Rewrapped, WrappedDataKey},
     },
     text::Email,
     tokens::Digest,
@@ -182,14 +183,85 @@ impl<E: Engine> Outbox for SqlStore<E> {
 }
 
 #[async_trait]
+impl<E: Engine> DueDigests for SqlStore<E> {
+    async fn due_digests(&self, limit: i64) -> Result<Vec<WorkspaceId>, StoreError> {
+        audit_digest::due(&mut self.engine.begin_read(Scope::directory()).await?, limit).await
+    }
+}
+
+#[async_trait]
 impl<E: Engine> Upkeep for SqlStore<E> {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let mut tx = self.engine.begin_write(Scope::directory()).await?;
         let at = directory::clock(&mut tx).await?;
         let mut gone = outbox::forget(&mut tx, at - SENT_KEPT).await?;
         gone += crate::idempotency::forget_all(&mut tx, at).await?;
+        gone += audit_digest::forget(&mut tx, at - SENT_KEPT).await?;
         gone += accounts::forget(&mut tx).await?;
         tx.commit().await?;
         Ok(gone)
+    }
+}
+
+#[async_trait]
+impl<E: Engine> DataKeyStore for SqlStore<E> {
+    async fn data_keys(&self, scope: TenantScope) -> Result<Vec<WrappedDataKey>, StoreError> {
+        let workspace = scope.workspace().as_uuid();
+        data_keys::list(&mut self.engine.begin_read(Scope::tenant(workspace)).await?, workspace).await
+    }
+    async fn keep_data_key(&self, scope: TenantScope, key: &WrappedDataKey) -> Result<WrappedDataKey, StoreError> {
+        let workspace = scope.workspace().as_uuid();
+        let mut tx = self.engine.begin_write(Scope::tenant(workspace)).await?;
+        let kept = data_keys::keep(&mut tx, workspace, key).await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+    async fn old_wrappings(
+        &self,
+        _permit: &Permit<actions::RotateKeys>,
+        current: &str,
+        after: Option<(WorkspaceId, i64)>,
+        limit: i64,
+    ) -> Result<Vec<OldWrapping>, StoreError> {
+        data_keys::old(&mut self.engine.begin_read(Scope::directory()).await?, current, after, limit).await
+    }
+    async fn rewrap(&self, _permit: &Permit<actions::RotateKeys>, keys: &[Rewrapped]) -> Result<u64, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        let changed = data_keys::rewrap(&mut tx, keys).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+    async fn count_wrappings(&self, current: &str) -> Result<(i64, i64), StoreError> {
+        data_keys::count(&mut self.engine.begin_read(Scope::directory()).await?, current).await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Resolving for SqlStore<E> {
+    async fn resolve_variables(
+        &self,
+        permit: &Permit<actions::ResolveVariables>,
+        environment: EnvironmentId,
+    ) -> Result<Option<ResolvedVariables>, StoreError> {
+        let workspace = permit.scope().workspace().as_uuid();
+        let mut tx = self.engine.begin_read(Scope::tenant(workspace)).await?;
+        resolving::environment(&mut tx, workspace, environment).await
+    }
+    async fn resolve_model(
+        &self,
+        permit: &Permit<actions::ResolveModel>,
+        model: ModelId,
+    ) -> Result<Option<ResolvedModel>, StoreError> {
+        let workspace = permit.scope().workspace().as_uuid();
+        let mut tx = self.engine.begin_read(Scope::tenant_and_directory(workspace)).await?;
+        resolving::model(&mut tx, workspace, model).await
+    }
+    async fn models_used(&self, used: &[(WorkspaceId, ModelId, OffsetDateTime)]) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        models::used(&mut tx, used).await?;
+        tx.commit().await
     }
 }

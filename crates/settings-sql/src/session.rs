@@ -1,28 +1,37 @@
 //! One open view of one tenant: everything that is loaded, whether from a snapshot or under the tenant's lock.
 use crate::{
-    api_keys, audit,
+    api_keys, audit, audit_digest,
     db::Tx,
     engine::{Engine, Scope},
-    environments, idempotency, invitations, members, persist, workspaces,
+    environments, idempotency, invitations, members, models, persist, references, secrets, variables, workspaces,
 };
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, Recorded},
-    ids::{ApiKeyId, InvitationId, UserId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
+    models::{ModelRecord, ModelView, Tenants},
     ports::{
         StoreError,
         audit::AuditSealer,
         store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads, UnitOfWork},
     },
-    text::{EmailKey, Slug},
+    references::{Dependant, Referrer, ReferrerKey, Use},
+    secrets::{Secret, SecretRecord},
+    text::{DisplayName, EmailKey, Slug},
+    variables::{Variable, VariableName, VariableRecord},
     workspaces::Workspace,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -105,9 +114,90 @@ impl<E: Engine> TenantReads for Session<E> {
     async fn active_api_keys(&mut self) -> Result<i64, StoreError> {
         api_keys::count_active(&mut self.tx, self.scope.workspace, self.at).await
     }
+    async fn variables(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Variable>, StoreError> {
+        variables::list(&mut self.tx, self.scope.workspace, environment, page).await
+    }
+    async fn variable(&mut self, id: VariableId) -> Result<Option<VariableRecord>, StoreError> {
+        variables::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn variable_records(
+        &mut self,
+        environment: Option<EnvironmentId>,
+    ) -> Result<Vec<VariableRecord>, StoreError> {
+        variables::records(&mut self.tx, self.scope.workspace, environment).await
+    }
+    async fn variable_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &VariableName,
+    ) -> Result<Option<VariableId>, StoreError> {
+        variables::named(&mut self.tx, self.scope.workspace, environment, name).await
+    }
+    async fn variable_counts(&mut self) -> Result<BTreeMap<EnvironmentId, i64>, StoreError> {
+        variables::counts(&mut self.tx, self.scope.workspace).await
+    }
+    async fn secrets(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Secret>, StoreError> {
+        secrets::list(&mut self.tx, self.scope.workspace, environment, page).await
+    }
+    async fn secret(&mut self, id: SecretId) -> Result<Option<SecretRecord>, StoreError> {
+        secrets::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn secret_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &DisplayName,
+    ) -> Result<Option<SecretId>, StoreError> {
+        secrets::named(&mut self.tx, self.scope.workspace, environment, name).await
+    }
+    async fn secret_count(&mut self) -> Result<i64, StoreError> {
+        secrets::count(&mut self.tx, self.scope.workspace).await
+    }
+    async fn models(&mut self, page: Page) -> Result<Vec<ModelView>, StoreError> {
+        models::list(&mut self.tx, self.scope.workspace, page).await
+    }
+    async fn model(&mut self, id: ModelId) -> Result<Option<(ModelRecord, Option<OffsetDateTime>)>, StoreError> {
+        models::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn model_count(&mut self) -> Result<i64, StoreError> {
+        models::count(&mut self.tx, self.scope.workspace).await
+    }
+    async fn visible_system_models(&mut self) -> Result<Vec<ModelView>, StoreError> {
+        // They are another tenant's rows: seen for this one statement, and only if somebody was let in here.
+        if self.presence == Presence::Absent {
+            return Ok(Vec::new());
+        }
+        self.engine.rescope(&mut self.tx, Scope::directory().by(self.scope.user)).await?;
+        let there = models::visible(&mut self.tx).await?;
+        self.engine.rescope(&mut self.tx, self.scope).await?;
+        Ok(there)
+    }
+    async fn dependants(&mut self, uses: &BTreeSet<Use>) -> Result<Vec<Dependant>, StoreError> {
+        references::dependants(&mut self.tx, &E::STATEMENTS, self.scope.workspace, uses).await
+    }
+    async fn known_uses(&mut self, uses: &BTreeSet<Use>) -> Result<BTreeSet<Use>, StoreError> {
+        let mut known = references::known(&mut self.tx, &E::STATEMENTS, self.scope.workspace, uses).await?;
+        let visible = self.visible_system_models().await?;
+        known.extend(visible.iter().map(|v| Use::from(v.model.id)).filter(|u| uses.contains(u)));
+        Ok(known)
+    }
+    async fn referrer(&mut self, key: &ReferrerKey) -> Result<Option<Referrer>, StoreError> {
+        references::get(&mut self.tx, self.scope.workspace, key).await
+    }
+    async fn referrer_count(&mut self) -> Result<i64, StoreError> {
+        references::count(&mut self.tx, self.scope.workspace).await
+    }
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         let sealer = Arc::clone(&self.sealer);
         audit::page(&mut self.tx, self.scope.workspace, sealer.as_ref(), filter, limit).await
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        audit_digest::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        audit_digest::run(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        audit_digest::summary(&mut self.tx, self.scope.workspace, run).await
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         audit::head(&mut self.tx, self.scope.workspace).await
@@ -125,6 +215,15 @@ impl<E: Engine> UnitOfWork for Session<E> {
         let taken = workspaces::slug_taken(&mut self.tx, slug).await?;
         self.engine.rescope(&mut self.tx, self.scope).await?;
         Ok(taken)
+    }
+    async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
+        if self.scope.workspace != WorkspaceId::PLATFORM.as_uuid() {
+            return Ok(Vec::new());
+        }
+        self.engine.rescope(&mut self.tx, Scope::directory().by(self.scope.user)).await?;
+        let tenants = models::tenants(&mut self.tx, model).await?;
+        self.engine.rescope(&mut self.tx, self.scope).await?;
+        Ok(tenants)
     }
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
         let scope = self.idempotency_scope();

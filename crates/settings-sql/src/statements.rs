@@ -64,6 +64,30 @@ macro_rules! key_columns {
     };
 }
 
+/// The columns of `variables::read_record`, from a table called `v`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! variable_columns {
+    () => {
+        "v.workspace_id AS v_workspace_id, v.id AS v_id, v.environment_id AS v_environment_id, v.name AS v_name, \
+         v.sealed AS v_sealed, v.key_generation AS v_key_generation, v.value_version AS v_value_version, \
+         v.value_digest AS v_value_digest, v.version AS v_version, v.created_at AS v_created_at, \
+         v.updated_at AS v_updated_at"
+    };
+}
+
+/// The columns of `models::read_record`, from a table called `o`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! model_columns {
+    () => {
+        "o.workspace_id AS o_workspace_id, o.id AS o_id, o.provider AS o_provider, o.name AS o_name, \
+         o.description AS o_description, o.url AS o_url, o.origin AS o_origin, o.auth AS o_auth, o.sealed AS o_sealed, \
+         o.key_generation AS o_key_generation, o.value_version AS o_value_version, o.visible AS o_visible, \
+         o.version AS o_version, o.created_at AS o_created_at, o.updated_at AS o_updated_at"
+    };
+}
+
 /// Makes an engine's statements from the words in which engines differ.
 #[macro_export]
 macro_rules! engine_statements {
@@ -95,6 +119,18 @@ macro_rules! engine_statements {
                  WHERE w.deleted_at IS NULL AND k.id ", $in_ids
             ),
             epochs: $epochs,
+            dependants: concat!(
+                "SELECT u.used_kind AS used_kind, u.used_id AS used_id, u.referrer_kind AS referrer_kind, \
+                 u.referrer_id AS referrer_id, r.name AS name FROM reference_uses u \
+                 JOIN referrers r ON r.workspace_id = u.workspace_id AND r.kind = u.referrer_kind AND r.id = u.referrer_id \
+                 WHERE u.workspace_id = $2 AND u.used_id ", $in_ids
+            ),
+            known_uses: concat!(
+                "SELECT 'variable' AS used_kind, id AS used_id FROM variables WHERE workspace_id = $2 AND id ", $in_ids,
+                " UNION ALL SELECT 'secret', id FROM secrets WHERE workspace_id = $2 AND id ", $in_ids,
+                " UNION ALL SELECT 'model', id FROM models WHERE workspace_id = $2 AND id ", $in_ids,
+                " UNION ALL SELECT 'environment', id FROM environments WHERE workspace_id = $2 AND id ", $in_ids
+            ),
         }
     };
 }
@@ -109,12 +145,19 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::invitations::ALL,
         crate::api_keys::ALL,
         crate::audit::ALL,
+        crate::audit_digest::ALL,
         crate::idempotency::ALL,
         crate::outbox::ALL,
         crate::accounts::ALL,
         crate::directory::ALL,
         crate::activity::ALL,
         crate::root_key::ALL,
+        crate::data_keys::ALL,
+        crate::variables::ALL,
+        crate::secrets::ALL,
+        crate::models::ALL,
+        crate::references::ALL,
+        crate::resolving::ALL,
     ]
     .concat()
 }

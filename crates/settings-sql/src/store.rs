@@ -101,6 +101,12 @@ impl<E: Engine> RootKeyStore for Database<E> {
         tx.commit().await?;
         kept.ok_or_else(|| StoreError::Corrupt("a root key that is not kept".to_owned()))
     }
+    async fn rewrap_root_key(&self, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        let changed = root_key::rewrap(&mut tx, old, new).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
 }
 
 /// The store.

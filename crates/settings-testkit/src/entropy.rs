@@ -118,6 +118,9 @@ impl TokenMint for FixedMint {
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)> {
         parse(SESSION, text).map(|(id, digest)| (SessionId::from_uuid(id), digest))
     }
+    fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hash(parts)
+    }
     fn seal_cursor(&self, context: &[u8], position: &[u8]) -> Result<String, NoEntropy> {
         Ok(format!("{}.{}", hex(position), hex(&hash(&[b"cursor", context, position]))))
     }

@@ -5,5 +5,7 @@ mod bytes;
 pub mod contract;
 pub mod entropy;
 pub mod fake;
+pub mod moto;
 pub mod postgres;
 pub mod seal;
+pub mod vault;

@@ -98,4 +98,8 @@ impl AuditSealer for PlainSealer {
         }
         Ok(Link { seq: record.seq, hash: event.hash })
     }
+
+    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+        Ok(format!("plain/{workspace}\n{}\n{}\n", link.seq, hex(&link.hash)))
+    }
 }

@@ -146,6 +146,11 @@ async fn workspace_and_environments(tenant: &Tenant, by: &Actor<'_>) {
 
 async fn keys(tenant: &Tenant, by: &Actor<'_>) {
     let body = |scope: &str| json!({"name": "a key", "scopes": [scope]});
+    let digest = json!({"enabled": true, "frequency": "daily", "hourUTC": 8, "includeRiskLevels": ["high"],
+        "recipients": ["ada@example.org"]});
+    let call = async { by.caller.put(tenant.path("/workspace/audit-digest"), digest).await };
+    leaves(tenant, by, call, &[("audit_digest.updated", "medium", "member", "audit_digest")]).await;
+
     let call = async { by.caller.post(tenant.path("/workspace/api-keys"), body("secrets:read")).await };
     leaves(tenant, by, call, &[("api_key.created", "high", "member", "api_key")]).await;
     let call = async { by.caller.post(tenant.path("/workspace/api-keys"), body("runs:read")).await };
@@ -211,6 +216,8 @@ async fn no_failure_and_no_reading_leaves_an_event(store: Store) {
             "/workspace/members",
             "/workspace/invitations",
             "/workspace/api-keys",
+            "/workspace/audit-digest",
+            "/workspace/audit-digest/preview",
             "/audit/events",
             "/audit/verify",
             "/authz/explain?action=members:invite",

@@ -1,10 +1,11 @@
 //! An [`App`] over the fake store.
 use settings_app::{App, Ports, Rules};
-use settings_domain::text::Email;
+use settings_domain::{ports::vault::Vault, text::Email};
 use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
     fake::FakeStore,
     seal::PlainSealer,
+    vault::{FixedOutbound, FixedProber, FixedVault},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,12 +19,19 @@ pub(crate) fn email(text: &str) -> Email {
 }
 
 pub(crate) fn stage() -> Stage {
+    stage_with(|store, clock| Arc::new(FixedVault::new(store, clock)))
+}
+
+pub(crate) fn stage_with(vault: impl FnOnce(Arc<FakeStore>, Arc<FixedClock>) -> Arc<dyn Vault>) -> Stage {
     let sealer = Arc::new(PlainSealer);
     let store = FakeStore::new(sealer.clone());
     let ports = Ports {
         store: Arc::new(store.clone()),
         mint: Arc::new(FixedMint),
         sealer,
+        vault: vault(Arc::new(store.clone()), Arc::new(FixedClock(store.now()))),
+        outbound: Arc::new(FixedOutbound),
+        prober: Arc::new(FixedProber),
         verifier: None,
         clock: Arc::new(FixedClock(store.now())),
         entropy: Arc::new(SeededEntropy::new(7)),

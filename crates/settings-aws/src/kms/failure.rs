@@ -1,7 +1,6 @@
 //! Why KMS gave no key, in words that name what to change and may be logged.
 use super::key_name::KeyName;
-use crate::clear_text::ClearText;
-use aws_credential_types::provider::error::CredentialsError;
+use crate::sdk::{self, Unsent, word};
 use aws_sdk_kms::{
     config::http::HttpResponse,
     error::{ConnectorError, ProvideErrorMetadata, SdkError},
@@ -160,12 +159,13 @@ pub(super) fn judge<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         }
         SdkError::TimeoutError(_) => KmsFailure::TimedOut,
         SdkError::ResponseError(_) => KmsFailure::Malformed,
-        dispatch @ SdkError::DispatchFailure(_) => {
-            match dispatch.into_source().map(<dyn Error + Send + Sync>::downcast::<ConnectorError>) {
-                Ok(Ok(e)) => not_sent(*e),
-                _ => KmsFailure::Setup,
-            }
-        }
+        dispatch @ SdkError::DispatchFailure(_) => match sdk::unsent(dispatch) {
+            Unsent::TimedOut => KmsFailure::TimedOut,
+            Unsent::ClearText => KmsFailure::ClearText,
+            Unsent::NoCredentials => KmsFailure::NoCredentials,
+            Unsent::Unreachable(e) => KmsFailure::Unreachable(e),
+            Unsent::Setup => KmsFailure::Setup,
+        },
         _ => KmsFailure::Setup,
     };
     Verdict::Failure(failure, request)
@@ -181,21 +181,8 @@ fn by_code(code: Option<&str>, status: u16) -> Option<KmsFailure> {
         "KMSInvalidState" => KmsFailure::PendingDeletion,
         "NotFound" => KmsFailure::NotFound,
         "InvalidKeyUsage" | "UnsupportedOperation" => KmsFailure::WrongKind,
-        known @ ("UnrecognizedClient"
-        | "InvalidClientTokenId"
-        | "InvalidSignature"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "MissingAuthenticationToken"
-        | "ExpiredToken"
-        | "RequestExpired"
-        | "AuthFailure") => KmsFailure::BadCredentials { code: known.to_owned() },
-        "Throttling"
-        | "Throttled"
-        | "RequestThrottled"
-        | "TooManyRequests"
-        | "LimitExceeded"
-        | "RequestLimitExceeded" => KmsFailure::Throttled,
+        known if sdk::is_about_credentials(known) => KmsFailure::BadCredentials { code: known.to_owned() },
+        known if sdk::is_throttling(known) => KmsFailure::Throttled,
         _ => match status {
             500.. => KmsFailure::Failing { status },
             429 => KmsFailure::Throttled,
@@ -204,28 +191,4 @@ fn by_code(code: Option<&str>, status: u16) -> Option<KmsFailure> {
             _ => KmsFailure::Refused { status, code: word(code).unwrap_or_else(|| "no code".to_owned()) },
         },
     })
-}
-
-/// Judges a request that had no answer.
-fn not_sent(error: ConnectorError) -> KmsFailure {
-    if error.is_timeout() {
-        KmsFailure::TimedOut
-    } else if in_chain::<ClearText>(&error) {
-        KmsFailure::ClearText
-    } else if in_chain::<CredentialsError>(&error) {
-        // Not kept: the chain may quote files and variables.
-        KmsFailure::NoCredentials
-    } else {
-        KmsFailure::Unreachable(error)
-    }
-}
-
-fn in_chain<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&e| e.source()).any(<dyn Error>::is::<E>)
-}
-
-/// A code or an id of the server's, if it is one that can stand in a log.
-fn word(text: &str) -> Option<String> {
-    let sound = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    sound.then(|| text.to_owned())
 }

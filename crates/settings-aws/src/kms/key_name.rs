@@ -14,7 +14,7 @@ fn is_made_of(text: &str, more: &[u8]) -> bool {
 }
 
 /// Whether this may be part of a host name, as regions are.
-pub(super) fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     text.len() <= 63 && is_made_of(text, b"-") && !text.starts_with('-') && !text.ends_with('-')
 }
 

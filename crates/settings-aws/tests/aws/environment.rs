@@ -3,11 +3,11 @@ use crate::{
     AnyError, CONTEXT, TestResult,
     moto::Moto,
     responder::{Answer, Responder},
-    sentence,
+    sentence, ses,
 };
 use secrecy::ExposeSecret as _;
-use settings_aws::{AwsOptions, KmsConfigError, KmsFailure, KmsKeyring};
-use settings_domain::ports::keyring::Keyring as _;
+use settings_aws::{AwsOptions, KmsConfigError, KmsFailure, KmsKeyring, SesFailure, SesMailer};
+use settings_domain::ports::{keyring::Keyring as _, mail::Mailer as _};
 use std::{env, path::Path, process::Command};
 
 const CASE: &str = "SETTINGS_AWS_TEST_CASE";
@@ -29,6 +29,16 @@ async fn child(case: &str, key: &str, home: &Path, variables: &[(&str, &str)]) -
 }
 
 async fn as_child(case: &str, key: &str) -> TestResult {
+    if let Some(case) = case.strip_prefix("ses ") {
+        let mailer = SesMailer::connect(&AwsOptions::default(), ses::composing(ses::FROM)).await?;
+        let sent = mailer.send(&ses::mail("grace@example.org")?).await;
+        return match case {
+            "works" => Ok(sent?),
+            "in the clear" => ses::sentence(sent, |f| matches!(f, SesFailure::ClearText)).map(drop),
+            "without credentials" => ses::sentence(sent, |f| matches!(f, SesFailure::NoCredentials)).map(drop),
+            _ => Err("no such case".into()),
+        };
+    }
     let connected = KmsKeyring::connect(key, &AwsOptions::default()).await;
     let keyring = match case {
         "no region" => return expect(matches!(connected, Err(KmsConfigError::Region))),
@@ -61,6 +71,8 @@ async fn region_endpoint_and_credentials_come_from_awss_own_environment() -> Tes
     let moto = Moto::start()?;
     let (id, arn) = moto.key().await?;
     let (user, secret) = moto.user("service", "kms%3A%2A").await?;
+    let (mailer, mailers_secret) = moto.user("mailer", "ses%3A%2A").await?;
+    moto.sender(ses::FROM).await?;
     moto.check_signatures().await?;
     let home = tempfile::tempdir()?;
     let url = moto.url();
@@ -80,6 +92,13 @@ async fn region_endpoint_and_credentials_come_from_awss_own_environment() -> Tes
         child(case, key, home.path(), &[&credentials, variables.as_slice()].concat()).await?;
     }
     child("no credentials", &id, home.path(), &[region, endpoint]).await?;
+
+    let own = [("AWS_ACCESS_KEY_ID", mailer.as_str()), ("AWS_SECRET_ACCESS_KEY", mailers_secret.as_str())];
+    let of_ses = |url| ("AWS_ENDPOINT_URL_SESV2", url);
+    child("ses works", &id, home.path(), &[&own[..], &[region, endpoint]].concat()).await?;
+    child("ses works", &id, home.path(), &[&own[..], &[region, of_ses(url.as_str())]].concat()).await?;
+    child("ses in the clear", &id, home.path(), &[&own[..], &[region, endpoint, of_ses(clear)]].concat()).await?;
+    child("ses without credentials", &id, home.path(), &[region, endpoint]).await?;
 
     // A proxy in the environment is not used.
     let proxy = Responder::start(|_| Answer::new(200, "{}")).await?;

@@ -19,14 +19,16 @@ fn good(plaintext: &[u8]) -> String {
     )
 }
 
-/// Both calls, and how many requests they made.
-async fn both(answer: Answer) -> Result<([Result<(), KeyringError>; 2], [usize; 2]), AnyError> {
+/// The three calls, and how many requests they made.
+async fn all(answer: Answer) -> Result<([Result<(), KeyringError>; 3], [usize; 3]), AnyError> {
     let kms = Responder::start(move |_| answer.clone()).await?;
     let keyring = keyring(&kms.url, KEY).await?;
     let generated = keyring.generate_data_key(CONTEXT).await.map(drop);
     let first = kms.seen().len();
     let opened = keyring.decrypt(b"\x02blob", CONTEXT).await.map(drop);
-    Ok(([generated, opened], [first, kms.seen().len() - first]))
+    let second = kms.seen().len() - first;
+    let moved = keyring.re_encrypt(b"\x02blob", CONTEXT).await.map(drop);
+    Ok(([generated, opened, moved], [first, second, kms.seen().len() - first - second]))
 }
 
 #[tokio::test]
@@ -34,14 +36,22 @@ async fn kms_is_asked_for_what_the_port_says_and_nothing_else() -> TestResult {
     let kms = Responder::start(|_| Answer::new(200, good(&[7; 32]))).await?;
     let keyring = keyring(&kms.url, KEY).await?;
     let made = keyring.generate_data_key(CONTEXT).await?;
-    assert_eq!((made.key.expose_secret(), made.wrapped.as_slice()), (&[7; 32][..], &b"\x02blob"[..]));
+    let wrapped = [&[3, u8::try_from(KEY.len())?], KEY.as_bytes(), b"blob"].concat();
+    assert_eq!((made.key.expose_secret(), &made.wrapped), (&[7; 32][..], &wrapped));
+    assert_eq!(made.wrapped_by, KEY);
     keyring.decrypt(&made.wrapped, CONTEXT).await?;
+    keyring.re_encrypt(&made.wrapped, CONTEXT).await?;
     let seen = kms.seen();
     let context = serde_json::json!({"purpose": "workspace", "workspace": CONTEXT[1].1});
     let generate = serde_json::json!({"KeyId": KEY, "KeySpec": "AES_256", "EncryptionContext": context});
     let decrypt =
         serde_json::json!({"KeyId": KEY, "CiphertextBlob": BASE64.encode("blob"), "EncryptionContext": context});
-    let [first, second] = seen.as_slice() else { return Err("two requests".into()) };
+    let re_encrypt = serde_json::json!({
+        "SourceKeyId": KEY, "SourceEncryptionContext": context, "CiphertextBlob": BASE64.encode("blob"),
+        "DestinationKeyId": KEY, "DestinationEncryptionContext": context,
+    });
+    let [first, second, third] = seen.as_slice() else { return Err("three requests".into()) };
+    assert_eq!((third.operation.as_str(), &third.body), ("reencrypt", &re_encrypt));
     assert_eq!((first.operation.as_str(), &first.body), ("generatedatakey", &generate));
     assert_eq!((second.operation.as_str(), &second.body), ("decrypt", &decrypt));
     // The ARN's region is where it is signed for, whatever the options say.
@@ -68,8 +78,8 @@ async fn disabled_and_pending_deletion_and_the_rest_of_what_kms_says_is_put_into
         (429, "", |f| matches!(f, KmsFailure::Throttled), "quota"),
     ];
     for (status, code, is, words) in cases {
-        let (results, requests) = both(Answer::error(*status, code)).await?;
-        assert_eq!(requests, [1, 1], "{code}: nothing of this gets better by asking again");
+        let (results, requests) = all(Answer::error(*status, code)).await?;
+        assert_eq!(requests, [1, 1, 1], "{code}: nothing of this gets better by asking again");
         for result in results {
             let said = sentence(result, *is).map_err(|e| format!("{code}: {e}"))?;
             // The key and the request are named; no word of the server's gets through.
@@ -78,8 +88,8 @@ async fn disabled_and_pending_deletion_and_the_rest_of_what_kms_says_is_put_into
         }
     }
     for code in ["InvalidCiphertextException", "IncorrectKeyException"] {
-        let (results, requests) = both(Answer::error(400, code)).await?;
-        assert!(results.iter().all(foreign) && requests == [1, 1], "{code}");
+        let (results, requests) = all(Answer::error(400, code)).await?;
+        assert!(results.iter().all(foreign) && requests == [1, 1, 1], "{code}");
     }
     Ok(())
 }
@@ -96,8 +106,8 @@ async fn throttling_and_faults_are_tried_three_times_and_then_said() -> TestResu
         (502, "", |f| matches!(f, KmsFailure::Failing { status: 502 })),
     ];
     for (status, code, is) in cases {
-        let (results, requests) = both(Answer::error(*status, code)).await?;
-        assert_eq!(requests, [3, 3], "{code}");
+        let (results, requests) = all(Answer::error(*status, code)).await?;
+        assert_eq!(requests, [3, 3, 3], "{code}");
         for result in results {
             sentence(result, *is).map_err(|e| format!("{code}: {e}"))?;
         }
@@ -132,16 +142,18 @@ async fn what_is_no_answer_of_kms_is_no_key() -> TestResult {
         good(&[7; 33]),
         good(&[7; 32]).replace('}', ""),
     ] {
-        let (results, _) = both(Answer::new(200, body.clone())).await?;
-        for result in results {
+        let ([generated, opened, _], _) = all(Answer::new(200, body.clone())).await?;
+        for result in [generated, opened] {
             sentence(result, |f| matches!(f, KmsFailure::Malformed)).map_err(|e| format!("{body}: {e}"))?;
         }
     }
     // Without a ciphertext, or with one that could never be given back.
     for blob in [String::new(), "A".repeat(4 * 2049)] {
         let body = format!(r#"{{"CiphertextBlob":"{blob}","Plaintext":"{}"}}"#, BASE64.encode([7; 32]));
-        let ([generated, opened], _) = both(Answer::new(200, body)).await?;
-        sentence(generated, |f| matches!(f, KmsFailure::Malformed))?;
+        let ([generated, opened, moved], _) = all(Answer::new(200, body)).await?;
+        for result in [generated, moved] {
+            sentence(result, |f| matches!(f, KmsFailure::Malformed))?;
+        }
         assert!(opened.is_ok());
     }
     Ok(())
@@ -152,7 +164,7 @@ async fn a_redirect_is_not_followed() -> TestResult {
     let elsewhere = Responder::start(|_| Answer::new(200, good(&[7; 32]))).await?;
     for status in [301, 302, 307, 308] {
         let location = format!("location: {}/\r\n", elsewhere.url);
-        let (results, _) = both(Answer { headers: location, ..Answer::new(status, "") }).await?;
+        let (results, _) = all(Answer { headers: location, ..Answer::new(status, "") }).await?;
         for result in results {
             sentence(result, |f| matches!(f, KmsFailure::Refused { .. }))?;
         }

@@ -30,11 +30,18 @@ async fn a_kms_that_goes_away_is_unavailable_within_six_seconds() -> TestResult 
     let (id, _) = moto.key().await?;
     let keyring = keyring(&moto.url(), &id).await?;
     let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
+    let fresh = crate::keyring(&moto.url(), &id).await?;
     drop(moto);
     let since = Instant::now();
     let said = sentence(keyring.decrypt(&wrapped, CONTEXT).await, |f| matches!(f, KmsFailure::Unreachable(_)))?;
     assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
     assert!(said.contains("AWS_ENDPOINT_URL") && said.contains("refused"), "{said}");
+    let since = Instant::now();
+    sentence(keyring.re_encrypt(&wrapped, CONTEXT).await, |f| matches!(f, KmsFailure::Unreachable(_)))?;
+    sentence(fresh.current().await, |f| matches!(f, KmsFailure::Unreachable(_)))?;
+    assert!(since.elapsed() < 2 * BOUND, "{:?}", since.elapsed());
+    // It knows its key's name from when KMS was there: a rotation that is under way is told which key it is about.
+    assert!(keyring.current().await.is_ok());
     Ok(())
 }
 
@@ -48,7 +55,9 @@ async fn a_slow_kms_is_waited_for_and_one_that_is_too_slow_is_not() -> TestResul
     let too_slow = Proxy::start(moto.port, Duration::from_secs(30)).await?;
     let keyring = keyring(&too_slow.url, &id).await?;
     let since = Instant::now();
-    sentence(keyring.decrypt(&wrapped, CONTEXT).await, |f| matches!(f, KmsFailure::TimedOut))?;
+    let (opened, moved) = tokio::join!(keyring.decrypt(&wrapped, CONTEXT), keyring.re_encrypt(&wrapped, CONTEXT));
+    sentence(opened, |f| matches!(f, KmsFailure::TimedOut))?;
+    sentence(moved, |f| matches!(f, KmsFailure::TimedOut))?;
     assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
     Ok(())
 }

@@ -1,12 +1,16 @@
-//! The KMS keyring against moto (a KMS of somebody else's making), and against scripted answers for what moto can't do:
-//! in moto a disabled key and one that is pending deletion still work, nothing throttles and nothing fails.
+//! The KMS keyring and the SES mailer against moto and a local SES (of other people's making), and against scripted answers
+//! for what these can't do: in moto a disabled key and one that is pending deletion still work, nothing throttles and
+//! nothing fails.
 mod environment;
 mod failures;
 mod limits;
+mod local_ses;
 mod moto;
 mod opening;
 mod proxy;
 mod responder;
+mod rotation;
+mod ses;
 mod silence;
 mod tls;
 

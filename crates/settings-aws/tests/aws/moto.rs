@@ -63,7 +63,24 @@ impl Moto {
         Ok(())
     }
 
-    /// A key pair that may do this much with KMS. Nobody checks it until [`Moto::check_signatures`].
+    /// Lets SES send mail from an address.
+    pub(crate) async fn sender(&self, address: &str) -> TestResult {
+        let headers = "content-type: application/x-www-form-urlencoded\r\nauthorization: AWS4-HMAC-SHA256 \
+            Credential=a/20260101/eu-central-1/ses/aws4_request, SignedHeaders=host, Signature=0\r\n";
+        let form = format!("Action=VerifyEmailIdentity&EmailAddress={address}&Version=2010-12-01");
+        self.post("/", headers, &form).await.map(drop)
+    }
+
+    /// The raw messages that SES took.
+    pub(crate) async fn raw_mails(&self) -> Result<Vec<serde_json::Value>, AnyError> {
+        let answer = self.call("GET", "/moto-api/data.json", "", "").await?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        let data: serde_json::Value = serde_json::from_str(body)?;
+        let found = data.get("ses").and_then(|ses| ses.get("RawMessage")).and_then(serde_json::Value::as_array);
+        Ok(found.ok_or_else(|| format!("no raw messages in {data}"))?.clone())
+    }
+
+    /// A key pair that may do this much. Nobody checks it until [`Moto::check_signatures`].
     pub(crate) async fn user(&self, name: &str, actions: &str) -> Result<(String, String), AnyError> {
         self.iam(&format!("Action=CreateUser&UserName={name}")).await?;
         let policy = format!(
@@ -92,9 +109,13 @@ impl Moto {
     }
 
     async fn post(&self, path: &str, headers: &str, body: &str) -> Result<String, AnyError> {
+        self.call("POST", path, headers, body).await
+    }
+
+    async fn call(&self, method: &str, path: &str, headers: &str, body: &str) -> Result<String, AnyError> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
@@ -131,7 +152,7 @@ fn python() -> Result<PathBuf, AnyError> {
     Ok(python)
 }
 
-fn run(command: &mut Command) -> TestResult {
+pub(crate) fn run(command: &mut Command) -> TestResult {
     let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if output.status.success() {
         return Ok(());

@@ -64,6 +64,7 @@ impl Asked {
             // The day that is named belongs to what is asked for.
             to: self.to.and_then(Date::next_day).map(start),
             before_seq,
+            ..AuditFilter::default()
         }
     }
     fn parts(&self) -> [(&'static str, String); 5] {

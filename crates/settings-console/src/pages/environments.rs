@@ -185,7 +185,9 @@ async fn create(cx: Arc<Cx>) -> Answer {
     let Some((name, tier)) = read(&cx, &mut faults) else { return again(&faults) };
     let wanted = WantedEnvironment { id: None, name, tier, version: None };
     match cx.site().app().create_environment(&permit, &cx.call_once("consoleCreateEnvironment"), wanted).await {
-        Ok(made) => cx.done("environments", &format!("Environment {} created.", made.value().name.as_str())),
+        Ok(made) => {
+            cx.done("environments", &format!("Environment {} created.", made.value().environment.name.as_str()))
+        }
         Err(failure) => {
             faults.rule(Refusal::of(failure)?.rule()?, POINTERS);
             again(&faults)
@@ -258,7 +260,7 @@ async fn update(cx: Arc<Cx>) -> Answer {
         return edit_form(&cx, &e, typed, kind, &faults, None, faults.status());
     };
     match cx.site().app().update_environment(&permit, &cx.call(), e.id, Some(name), Some(tier)).await {
-        Ok(done) => cx.done("environments", &format!("Environment {} saved.", done.value().name.as_str())),
+        Ok(done) => cx.done("environments", &format!("Environment {} saved.", done.value().environment.name.as_str())),
         Err(failure) => match Refusal::of(failure)? {
             Refusal::Stale => {
                 let rows = [

@@ -21,6 +21,7 @@ use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
     fake::FakeStore,
     seal::PlainSealer,
+    vault::{FixedOutbound, FixedProber, FixedVault},
 };
 use std::{collections::BTreeSet, sync::Arc};
 use tower::ServiceExt as _;
@@ -70,6 +71,9 @@ impl Stage {
             store: Arc::new(store.clone()),
             mint: Arc::new(FixedMint),
             sealer,
+            vault: Arc::new(FixedVault::new(Arc::new(store.clone()), Arc::new(FixedClock(store.now())))),
+            outbound: Arc::new(FixedOutbound),
+            prober: Arc::new(FixedProber),
             verifier: None,
             clock: Arc::new(FixedClock(store.now())),
             entropy: Arc::new(SeededEntropy::new(7)),

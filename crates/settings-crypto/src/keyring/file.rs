@@ -1,5 +1,5 @@
 //! The keyring's file: JSON, mode 0600, made all at once or not at all.
-use super::{LocalKeyring, WrappingKey};
+use super::WrappingKey;
 use crate::{
     clock::SystemClock,
     key::{KEY_LEN, Key},
@@ -12,8 +12,9 @@ use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
@@ -152,9 +153,35 @@ struct Entry<'a> {
     material: &'a str,
 }
 
+/// What tells one content of the file from another: a new one is always a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    length: u64,
+}
+
+impl From<&fs::Metadata> for Stamp {
+    fn from(m: &fs::Metadata) -> Self {
+        Self { inode: m.ino(), modified: (m.mtime(), m.mtime_nsec()), length: m.len() }
+    }
+}
+
+/// The stamp of the file as it is now.
+pub(super) fn stamp(path: &Path) -> Result<Stamp, KeyringFileError> {
+    fs::metadata(path).map(|m| Stamp::from(&m)).map_err(|e| unread(path, e))
+}
+
+fn unread(path: &Path, source: io::Error) -> KeyringFileError {
+    match source.kind() {
+        io::ErrorKind::NotFound => KeyringFileError::Missing { path: path.to_owned() },
+        _ => KeyringFileError::Io { path: path.to_owned(), action: "read", source },
+    }
+}
+
 /// Reads and checks the whole file.
-pub(super) fn read(path: &Path) -> Result<LocalKeyring, KeyringFileError> {
-    let bytes = load(path)?;
+pub(super) fn read(path: &Path) -> Result<super::Content, KeyringFileError> {
+    let (bytes, stamp) = load(path)?;
     let path = || path.to_owned();
     if bytes.trim_ascii().is_empty() {
         return Err(KeyringFileError::Empty { path: path() });
@@ -181,19 +208,16 @@ pub(super) fn read(path: &Path) -> Result<LocalKeyring, KeyringFileError> {
             return Err(KeyringFileError::Created { path: path(), id: owned() });
         }
         let key = key(material).ok_or_else(|| KeyringFileError::KeyMaterial { path: path(), id: owned() })?;
-        let key = WrappingKey { id: owned(), key };
+        let key = Arc::new(WrappingKey { id: owned(), key });
         if id == content.active { active = Some(key) } else { older.push(key) }
     }
     let active = active.ok_or_else(|| KeyringFileError::NoActiveKey { path: path(), id: content.active.to_owned() })?;
-    Ok(LocalKeyring { active, older })
+    Ok(super::Content { active, older, stamp })
 }
 
 /// The bytes, once it is clear that nobody else could have read or written them.
-fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringFileError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => KeyringFileError::Missing { path: path.to_owned() },
-        _ => KeyringFileError::Io { path: path.to_owned(), action: "read", source },
-    };
+fn load(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Stamp), KeyringFileError> {
+    let failed = |source: io::Error| unread(path, source);
     // Before it is opened: to open a pipe waits for its other end.
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(KeyringFileError::NotAFile { path: path.to_owned() });
@@ -212,7 +236,7 @@ fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringFileError> {
     let room = usize::try_from(metadata.len()).unwrap_or_default() + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok((bytes, Stamp::from(&metadata)))
 }
 
 fn is_id(id: &str) -> bool {
@@ -231,15 +255,12 @@ fn key(material: &str) -> Option<Key> {
 /// Makes a keyring with one fresh key. Whoever is first wins; being second is no error.
 pub(super) fn create(path: &Path) -> Result<(), KeyringFileError> {
     let failed = |source| KeyringFileError::Io { path: path.to_owned(), action: "created", source };
-    let content = fresh(path)?;
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let fresh = Fresh::new(path)?;
+    let entry = fresh.entry();
+    let content = encoded(path, &Content { version: VERSION, active: entry.id, keys: vec![entry] })?;
+    let directory = directory(path);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let mut suffix = [0; 8];
-    random::fill(&mut suffix)?;
-    let unfinished = directory.join(format!(".keyring-{}.tmp", hex::encode(suffix)));
+    let unfinished = unfinished(directory)?;
     let made = write(&unfinished, &content).and_then(|()| {
         // A hard link comes into being with its whole content, and never over a file that is there already.
         match fs::hard_link(&unfinished, path) {
@@ -247,12 +268,60 @@ pub(super) fn create(path: &Path) -> Result<(), KeyringFileError> {
             _ => Ok(()),
         }
     });
-    let removed = match fs::remove_file(&unfinished) {
+    // Also for who came second: the database must not outlive the name of the file that its key is wrapped with.
+    made.and(removed(&unfinished)).and_then(|()| File::open(directory)?.sync_all()).map_err(failed)
+}
+
+/// Adds a fresh key and makes it the active one; returns its id. The file is replaced as a whole: a reader sees the old
+/// content or the new one. A lock beside it keeps two that add from losing each other's key.
+pub(super) fn add(path: &Path) -> Result<String, KeyringFileError> {
+    // Where a link leads: a file put in the link's place would leave those behind who use the file.
+    let path = &fs::canonicalize(path).map_err(|e| unread(path, e))?;
+    let failed = |source| KeyringFileError::Io { path: path.clone(), action: "changed", source };
+    let directory = directory(path);
+    let lock = path.with_extension("lock");
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let (bytes, _) = load(path)?;
+    // Checked as a whole before anything is built on it.
+    read(path)?;
+    let malformed = |e: serde_json::Error| KeyringFileError::Malformed {
+        path: path.to_owned(),
+        line: e.line(),
+        column: e.column(),
+    };
+    let mut content: Content<'_> = serde_json::from_slice(&bytes).map_err(malformed)?;
+    let fresh = Fresh::new(path)?;
+    content.keys.push(fresh.entry());
+    content.active = &fresh.id;
+    let unfinished = unfinished(directory)?;
+    let replaced = write(&unfinished, &encoded(path, &content)?).and_then(|()| fs::rename(&unfinished, path));
+    if let Err(source) = replaced.and_then(|()| File::open(directory)?.sync_all()) {
+        // The first fault is the one to tell.
+        let _ = removed(&unfinished);
+        return Err(failed(source));
+    }
+    Ok(fresh.id.clone())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn unfinished(directory: &Path) -> Result<PathBuf, KeyringFileError> {
+    let mut suffix = [0; 8];
+    random::fill(&mut suffix)?;
+    Ok(directory.join(format!(".keyring-{}.tmp", hex::encode(suffix))))
+}
+
+fn removed(unfinished: &Path) -> io::Result<()> {
+    match fs::remove_file(unfinished) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),
-    };
-    // Also for who came second: the database must not outlive the name of the file that its key is wrapped with.
-    made.and(removed).and_then(|()| File::open(directory)?.sync_all()).map_err(failed)
+    }
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -261,18 +330,42 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn fresh(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringFileError> {
-    let failed = |source| KeyringFileError::Io { path: path.to_owned(), action: "created", source };
-    let mut id = [0; 8];
-    random::fill(&mut id)?;
-    let id = format!("local-{}", hex::encode(id));
-    let material = Zeroizing::new(STANDARD.encode(Key::random()?.expose()));
-    let created = SystemClock.now().format(&Rfc3339).map_err(io::Error::other).map_err(failed)?;
-    let entry = Entry { id: &id, created: &created, material: &material };
-    let content = Content { version: VERSION, active: &id, keys: vec![entry] };
-    // Room for all of it, so that no copy of the key is left where a smaller buffer was.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-    serde_json::to_writer_pretty(&mut *bytes, &content).map_err(io::Error::other).map_err(failed)?;
+/// A key that is in no file yet.
+struct Fresh {
+    id: String,
+    created: String,
+    material: Zeroizing<String>,
+}
+
+impl Fresh {
+    fn new(path: &Path) -> Result<Self, KeyringFileError> {
+        let failed = |source| KeyringFileError::Io { path: path.to_owned(), action: "created", source };
+        let mut id = [0; 8];
+        random::fill(&mut id)?;
+        Ok(Self {
+            id: format!("local-{}", hex::encode(id)),
+            created: SystemClock.now().format(&Rfc3339).map_err(io::Error::other).map_err(failed)?,
+            material: Zeroizing::new(STANDARD.encode(Key::random()?.expose())),
+        })
+    }
+    fn entry(&self) -> Entry<'_> {
+        Entry { id: &self.id, created: &self.created, material: &self.material }
+    }
+}
+
+fn encoded(path: &Path, content: &Content<'_>) -> Result<Zeroizing<Vec<u8>>, KeyringFileError> {
+    let failed = |source| KeyringFileError::Io { path: path.to_owned(), action: "written", source };
+    // Room for all of it, so that no copy of a key is left where a smaller buffer was.
+    let room = usize::try_from(MAX_FILE).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    serde_json::to_writer_pretty(&mut *bytes, content).map_err(io::Error::other).map_err(failed)?;
     bytes.push(b'\n');
+    if bytes.len() > room {
+        return Err(KeyringFileError::Io {
+            path: path.to_owned(),
+            action: "written",
+            source: io::Error::other("it would hold more keys than it has room for: remove some that wrap nothing"),
+        });
+    }
     Ok(bytes)
 }

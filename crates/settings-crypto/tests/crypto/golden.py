@@ -31,7 +31,7 @@ def base62(raw_bytes, width):
 prk = raw(b"settings-root-v1", bytes(range(32)))
 K = {
     name: raw(prk, name.encode() + b"\x01")
-    for name in "token-digest invitation-token sign-in-token api-key-seal audit-mac audit-salt-wrapping cursor".split()
+    for name in "token-digest invitation-token sign-in-token api-key-seal audit-mac audit-salt-wrapping cursor audit-checkpoint value-digest".split()
 }
 
 
@@ -98,3 +98,20 @@ print("MAC", seal_.hex())
 kek, header = bytes(range(200, 232)), b"\x01\x02k1"
 print("KEK", base64.b64encode(kek).decode())
 print("WRAPPED", seal(kek, bytes([8] * 12), header, [b"settings-keyring", b"a", b"1", b"purpose", b"service-root"], bytes(range(32))).hex())
+
+data_key, workspace = bytes(range(64, 96)), str(uuid.UUID(bytes=WS)).encode()
+labels = [b"generation", b"3", b"purpose", b"data-key", b"workspace", workspace]
+print("DATA_KEY", seal(kek, bytes([10] * 12), header, [b"settings-keyring", *labels], data_key).hex())
+for kind, place in (("variable", b"0192f0c1-0000-7000-8000-000000000002"), ("secret", b"0192f0c1-0000-7000-8000-000000000002"), ("model-credential", b"client_key https://models.example")):
+    bound = [b"settings-value", WS, kind.encode(), ID, (5).to_bytes(8, "big"), place, (3).to_bytes(8, "big")]
+    print("VALUE", kind, seal(data_key, bytes([9] * 12), b"\x01", bound, "Zo\u00eb".encode()).hex())
+print("VALUE_DIGEST", mac(K["value-digest"], WS, "Zo\u00eb".encode()).hex())
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+signer = Ed25519PrivateKey.from_private_bytes(K["audit-checkpoint"])
+public = signer.public_key().public_bytes_raw()
+key_id = hashlib.sha256(b"settings-audit\n\x01" + public).digest()[:4]
+text = f"settings-audit/{uuid.UUID(bytes=WS)}\n7\n{base64.b64encode(node).decode()}\n"
+print("CHECKPOINT_KEY", f"settings-audit+{key_id.hex()}+{base64.b64encode(bytes([1]) + public).decode()}")
+print("CHECKPOINT", repr(f"{text}\n\u2014 settings-audit {base64.b64encode(key_id + signer.sign(text.encode())).decode()}\n"))

@@ -1,21 +1,28 @@
 //! Stored data of before: values computed by another implementation (golden.py). If one of these tests fails, links in
 //! people's mail, keys in their machines or chains in their databases stop working: make a new version instead.
+use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use settings_crypto::{AuditKeys, LocalKeyring, RootKey, Tokens, verify_public};
+use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, RootKey, SystemClock, Tokens, verify_public};
 use settings_domain::{
     api_keys::ApiKey,
     audit::{AuditRecord, Commitment, FieldChange, Opening, Risk, SealedEvent},
-    ids::{ApiKeyId, InvitationId, PersonId, SignInId, WorkspaceId},
+    ids::{ApiKeyId, InvitationId, ModelId, PersonId, SecretId, SignInId, VariableId, WorkspaceId},
     micros,
-    policy::{Scope, ScopeSet},
+    models::{AuthType, Model},
+    policy::{Actor, Permit, Scope, ScopeSet, SystemTask, TenantScope, actions, permit},
     ports::{
+        StoreError,
         audit::{AuditSealer as _, Link, Salts},
         keyring::Keyring as _,
         tokens::TokenMint as _,
+        vault::{DataKeyStore, OldWrapping, Rewrapped, Vault as _, WrappedDataKey},
     },
+    sealed::{Sealed, SecretValue, StoredValue},
+    secrets::Secret,
     tokens::Digest,
+    variables::{Variable, VariableRecord},
 };
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 const ID: &str = "0192f0c1-2d3e-7a4b-8c5d-6e7f80910a1b";
 const WORKSPACE: &str = "0192f0c1-0000-7000-8000-000000000001";
@@ -23,6 +30,13 @@ const PERSON: &str = "0192f0c1-0000-7000-8000-000000000002";
 
 fn root() -> RootKey {
     RootKey::new(&SecretSlice::from((0..32).collect::<Vec<u8>>())).unwrap()
+}
+fn golden_keyring(path: &Path) -> LocalKeyring {
+    let key =
+        r#"{"id":"k1","created":"2026-01-31T00:00:00Z","material":"yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5uc="}"#;
+    fs::write(path, format!(r#"{{"version":1,"active":"k1","keys":[{key}]}}"#)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    LocalKeyring::open(path).unwrap()
 }
 fn bytes(hex: &str) -> Vec<u8> {
     hex::decode(hex).unwrap()
@@ -125,16 +139,105 @@ fn audit_events() {
     assert_eq!(values.collect::<Vec<_>>(), ["ada", "Zoë"]);
 }
 
+#[test]
+fn checkpoints() {
+    let keys = AuditKeys::new(&root());
+    let hash = bytes32("659f80ebe4a8c70630c5c691b987b44b7039041d56fdd0a8b17773dd89081f1c");
+    let note = keys.checkpoint(WORKSPACE.parse().unwrap(), &Link { seq: 7, hash }).unwrap();
+    assert_eq!(
+        note,
+        "settings-audit/0192f0c1-0000-7000-8000-000000000001\n7\nZZ+A6+SoxwYwxcaRuYe0S3A5BB1W/dCosXdz3YkIHxw=\n\n\
+         \u{2014} settings-audit \
+         9lbqZlenAdEMio3YviSqmXCKYTM71opeTvf0/uKz3l8YH3GqTaFY9t8tLOGF2DbbOOyueHsbwAYuLUd56WdqoT/j+Qs=\n"
+    );
+    let key = keys.checkpoint_key().unwrap();
+    assert_eq!(key.verifier(), "settings-audit+f656ea66+AUyL8iJtfTOfGrToEQjjZOrJJeXs1YNacGdwWA+j4j08");
+    assert_eq!(
+        key.pem(),
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEATIvyIm19M58atOgRCONk6skl5ezVg1pwZ3BYD6PiPTw=\n-----END PUBLIC KEY-----\n"
+    );
+}
+
 #[tokio::test]
 async fn keyrings() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keyring.json");
-    let key =
-        r#"{"id":"k1","created":"2026-01-31T00:00:00Z","material":"yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5uc="}"#;
-    fs::write(&path, format!(r#"{{"version":1,"active":"k1","keys":[{key}]}}"#)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let wrapped = "01026b310808080808080808080808085ca6fd95caaaa5a6a298cb678931b55f6aa70bf68be6cc1474689aed8a17b5d47d2b7756f70b2192627950901664e697";
-    let keyring = LocalKeyring::open(&path).unwrap();
+    let keyring = golden_keyring(&path);
     let key = keyring.decrypt(&bytes(wrapped), &[("purpose", "service-root"), ("a", "1")]).await.unwrap();
     assert_eq!(key.expose_secret(), (0..32).collect::<Vec<u8>>());
+}
+
+/// One data key of a workspace, as the table has it.
+struct Row(WrappedDataKey);
+#[async_trait]
+impl DataKeyStore for Row {
+    async fn data_keys(&self, _: TenantScope) -> Result<Vec<WrappedDataKey>, StoreError> {
+        Ok(vec![self.0.clone()])
+    }
+    async fn keep_data_key(&self, _: TenantScope, _: &WrappedDataKey) -> Result<WrappedDataKey, StoreError> {
+        unreachable!("it is there")
+    }
+    async fn old_wrappings(
+        &self,
+        _: &Permit<actions::RotateKeys>,
+        _: &str,
+        _: Option<(WorkspaceId, i64)>,
+        _: i64,
+    ) -> Result<Vec<OldWrapping>, StoreError> {
+        unreachable!("nobody rotates")
+    }
+    async fn rewrap(&self, _: &Permit<actions::RotateKeys>, _: &[Rewrapped]) -> Result<u64, StoreError> {
+        unreachable!("nobody rotates")
+    }
+    async fn count_wrappings(&self, _: &str) -> Result<(i64, i64), StoreError> {
+        unreachable!("nobody rotates")
+    }
+}
+
+#[tokio::test]
+async fn values() {
+    let directory = tempfile::tempdir().unwrap();
+    let keyring = Arc::new(golden_keyring(&directory.path().join("keyring.json")));
+    let wrapped = "01026b310a0a0a0a0a0a0a0a0a0a0a0af2b7026deeae95e2b58ecd78d910a6d56aa37e1d569a903d87a14e60c6dcbac3dd083ab86db3aadcc5373fb10c3ae4b9";
+    let created_at = micros::to_time(1_800_000_000_123_456).unwrap();
+    let row = WrappedDataKey { generation: 3, wrapped: bytes(wrapped), wrapped_by: "k1".to_owned(), created_at };
+    let vault = EnvelopeVault::new(keyring, Arc::new(Row(row)), Arc::new(SystemClock), &root());
+    let workspace: WorkspaceId = WORKSPACE.parse().unwrap();
+    let permit = permit::<actions::ResolveVariables>(&Actor::task(SystemTask::Execute, workspace), created_at).unwrap();
+    let cipher = vault.generation(permit.scope(), 3).await.unwrap();
+    let (environment, record) = (PERSON.parse().unwrap(), ID.parse().unwrap());
+    let origin = "https://models.example";
+    for (binding, sealed) in [
+        (
+            Variable::binding(workspace, environment, VariableId::from_uuid(record), 5),
+            "01090909090909090909090909cd21fe1d6f344d65c36eb605a0271c6e78569224",
+        ),
+        (
+            Secret::binding(workspace, environment, SecretId::from_uuid(record), 5),
+            "01090909090909090909090909cd21fe1d8bad32d4ec16916546d57148c83e3be5",
+        ),
+        (
+            Model::binding(workspace, ModelId::from_uuid(record), AuthType::ClientKey, origin, 5),
+            "01090909090909090909090909cd21fe1d9d6739df96625e3ca54d498874cfbae6",
+        ),
+    ] {
+        let variable = Variable {
+            workspace,
+            id: VariableId::from_uuid(record),
+            environment,
+            name: "NAME".parse().unwrap(),
+            created_at,
+            updated_at: created_at,
+            version: 5,
+        };
+        let value = StoredValue::new(binding, Sealed::new(3, bytes(sealed)), Digest::none());
+        let row = VariableRecord { variable, value };
+        assert_eq!(cipher.open(row.opening(&permit).unwrap()).unwrap().expose_secret(), "Zoë");
+    }
+    let value = SecretValue::new("Zoë".to_owned().into()).unwrap();
+    assert_eq!(
+        hex::encode(vault.digest(permit.scope(), &value).as_bytes()),
+        "5316b1ad6af42a8c7c27a174497346626ada9ae48770c8134e8eb00098f2880b"
+    );
 }

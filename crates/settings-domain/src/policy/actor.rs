@@ -15,6 +15,12 @@ use crate::{
 pub enum SystemTask {
     /// Writes the summary of refused calls.
     RecordDenials,
+    /// Runs workflows: resolves variables and models for them, in the workspace it was made for.
+    Execute,
+    /// Wraps data keys anew.
+    RotateKeys,
+    /// Sends audit digests.
+    SendDigest,
 }
 
 /// How an actor came to be one.

@@ -44,4 +44,7 @@ pub trait AuditSealer: Send + Sync {
     /// Checks one stored event against its predecessor: place, hash, MAC, and every commitment that is still open.
     /// The error is the fault, in one sentence.
     fn check(&self, prev: &Link, event: &SealedEvent, salts: &Salts) -> Result<Link, &'static str>;
+    /// A signed note about the state of a chain, which anybody can check without the service. The caller has checked the
+    /// event at this place: nothing is signed because the store says so.
+    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError>;
 }

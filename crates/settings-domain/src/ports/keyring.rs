@@ -10,6 +10,17 @@ pub struct DataKey {
     pub key: SecretSlice<u8>,
     /// The same, wrapped.
     pub wrapped: Vec<u8>,
+    /// The key-encryption key that wrapped it, by the keyring's own name.
+    pub wrapped_by: String,
+}
+
+/// What became of the wish for another key-encryption key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// There is one, by this name, and it wraps from now on.
+    Made(String),
+    /// The keyring makes none by itself: the sentence says who does.
+    Elsewhere(&'static str),
 }
 
 /// What a wrapped key is bound to, such as `purpose=service-root`. Not secret: ids and fixed words only.
@@ -31,8 +42,16 @@ pub enum KeyringError {
 pub trait Keyring: Send + Sync {
     /// A fresh data key.
     async fn generate_data_key(&self, context: Context<'_>) -> Result<DataKey, KeyringError>;
-    /// Unwraps.
+    /// Unwraps, whichever of the keyring's key-encryption keys wrapped it.
     async fn decrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<SecretSlice<u8>, KeyringError>;
+    /// The key-encryption key that a wrapped key names as its own. Nothing is opened or checked. `None` where it names none.
+    fn wrapped_by(&self, wrapped: &[u8]) -> Option<String>;
+    /// The name of the key-encryption key that wraps now.
+    async fn current(&self) -> Result<String, KeyringError>;
+    /// Wraps the same data key by the key-encryption key that wraps now. Returns the new wrapping and that key's name.
+    async fn re_encrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<(Vec<u8>, String), KeyringError>;
+    /// Makes another key-encryption key, which wraps from then on. Older ones still unwrap.
+    async fn rotate(&self) -> Result<Rotation, KeyringError>;
 }
 
 /// Where the service keeps its own wrapped root key: beside its data, so that every process on one database has the
@@ -43,4 +62,6 @@ pub trait RootKeyStore: Send + Sync {
     async fn root_key(&self) -> Result<Option<Vec<u8>>, StoreError>;
     /// Keeps this one unless another process was first; returns the one that is kept.
     async fn keep_root_key(&self, wrapped: &[u8]) -> Result<Vec<u8>, StoreError>;
+    /// Replaces the wrapping, if it still is `old`. Returns whether it was.
+    async fn rewrap_root_key(&self, old: &[u8], new: &[u8]) -> Result<bool, StoreError>;
 }

@@ -1,5 +1,5 @@
 //! Letters to people. The domain says what is to be said; the adapter writes and sends it.
-use crate::{policy::Role, text::Email};
+use crate::{audit::Risk, policy::Role, text::Email};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -27,6 +27,74 @@ pub enum Letter {
         /// Last instant at which the link works.
         expires_at: OffsetDateTime,
     },
+    /// Something happened that the recipient wants to hear of (seed A, Notifications).
+    Notification {
+        /// The workspace's display name.
+        workspace: String,
+        /// What happened, such as "A workflow run failed".
+        headline: String,
+        /// Names and values, such as `Workflow` and `nightly`. The values are free text of strangers.
+        facts: Vec<(String, String)>,
+        /// The page about it, if there is one. No secret: whoever opens it signs in.
+        link: Option<String>,
+        /// The page on which these mails are turned off.
+        settings_link: String,
+    },
+    /// A channel no longer works, and nothing is sent there until somebody puts it right (SL02).
+    ChannelFailing {
+        /// The workspace's display name.
+        workspace: String,
+        /// Which one, such as "Slack" or "the webhook at hooks.example.com".
+        channel: String,
+        /// Why, in our own words, such as "Slack says that the app was removed". Without a full stop.
+        reason: String,
+        /// The page on which it is put right.
+        link: String,
+    },
+    /// What stands in the audit log since the last digest (seed A, Audit digest). Boxed: it is by far the largest.
+    AuditDigest(Box<AuditDigestLetter>),
+}
+
+/// A digest of the audit log. Without any events it says so.
+#[derive(Debug)]
+pub struct AuditDigestLetter {
+    /// The workspace's display name.
+    pub workspace: String,
+    /// Where the last digest ended; `None` for the first one.
+    pub from: Option<OffsetDateTime>,
+    /// Where this one ends.
+    pub to: OffsetDateTime,
+    /// How many events of each risk.
+    pub totals: Vec<(Risk, i64)>,
+    /// Who did the most, by name, with how many events.
+    pub actors: Vec<(String, i64)>,
+    /// The events that are shown, in the order in which they are to be shown.
+    pub events: Vec<DigestLine>,
+    /// How many more there are.
+    pub more: i64,
+    /// A signed note about the state of the log, to be kept by the recipient: shown to the byte (AU08).
+    pub checkpoint: Option<String>,
+    /// The audit log's page.
+    pub link: String,
+    /// The page on which digests are turned off.
+    pub settings_link: String,
+}
+
+/// An event in a digest.
+#[derive(Debug)]
+pub struct DigestLine {
+    /// When.
+    pub at: OffsetDateTime,
+    /// How bad it may be.
+    pub risk: Risk,
+    /// What was done, such as `secret.accessed`.
+    pub action: String,
+    /// Who did it, by name; `None` for nobody who could be named, such as an erased person.
+    pub actor: Option<String>,
+    /// To what: may be free text of a stranger.
+    pub target: String,
+    /// The event's page.
+    pub link: String,
 }
 
 /// A letter and where it goes.

@@ -5,9 +5,15 @@ pub mod directory;
 pub mod identity;
 pub mod keyring;
 pub mod mail;
+pub mod outbound;
 pub mod outbox;
+pub mod probe;
+pub mod sending;
+pub mod slack;
 pub mod store;
 pub mod tokens;
+pub mod vault;
+pub mod webhooks;
 
 use std::error::Error;
 use time::OffsetDateTime;

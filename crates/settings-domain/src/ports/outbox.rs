@@ -1,7 +1,7 @@
 //! Queued messages: written with the change that owes them, sent by workers, at least once.
 use super::StoreError;
 use crate::{
-    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
+    ids::{DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
     policy::Role,
     text::Email,
 };
@@ -26,6 +26,8 @@ pub enum Job {
     Invitation(WorkspaceId, InvitationId, i64),
     /// The mail of a sign-in link.
     SignIn(SignInId),
+    /// The mail of an audit digest to one of its recipients, counted from 0.
+    AuditDigest(WorkspaceId, DigestRunId, i64),
 }
 
 /// What the mail of an invitation needs, as it stands when it is sent.
@@ -41,6 +43,13 @@ pub struct InvitationLetter {
     pub role: Role,
     /// Until when.
     pub expires_at: OffsetDateTime,
+}
+
+/// Finds what is to be begun.
+#[async_trait]
+pub trait DueDigests: Send + Sync {
+    /// Workspaces whose audit digest is due by the database's clock, the longest overdue first.
+    async fn due_digests(&self, limit: i64) -> Result<Vec<WorkspaceId>, StoreError>;
 }
 
 /// The queue.

@@ -3,18 +3,27 @@ use super::StoreError;
 use crate::{
     api_keys::{ApiKeyRecord, ApiKeyView},
     audit::{AuditRecord, SealedEvent},
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, Recorded},
-    ids::{ApiKeyId, InvitationId, PersonId, UserId, WorkspaceId},
+    ids::{
+        ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId,
+        WorkspaceId,
+    },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
-    policy::{Role, TenantScope},
-    text::{EmailKey, Slug},
+    models::{ModelRecord, ModelView, Tenants},
+    policy::{Permit, Role, TenantScope, actions},
+    ports::vault::WrappedDataKey,
+    references::{Dependant, Referrer, ReferrerKey, Use},
+    secrets::{Secret, SecretRecord},
+    text::{DisplayName, EmailKey, Slug},
+    variables::{Variable, VariableName, VariableRecord},
     workspaces::{Workspace, WorkspaceView},
 };
 use async_trait::async_trait;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -38,6 +47,12 @@ pub enum Selector {
     Slug(Slug),
     /// The one that an invitation belongs to.
     Invitation(InvitationId),
+    /// The one that a variable belongs to (seed B: the path names no organization).
+    Variable(VariableId),
+    /// The one that a model belongs to; none for a system model.
+    Model(ModelId),
+    /// The platform's own tenant: named by operations on system models alone, never by a caller.
+    Platform,
     /// The caller's own: a key's workspace, or the only one an account is a member of.
     Own,
 }
@@ -112,6 +127,8 @@ pub struct AuditFilter {
     pub to: Option<OffsetDateTime>,
     /// Only events before this place: the list runs from new to old.
     pub before_seq: Option<i64>,
+    /// Only events after this place.
+    pub after_seq: Option<i64>,
 }
 
 /// An audit event as shown: its public part and what is still readable of its personal fields.
@@ -161,10 +178,59 @@ pub trait TenantReads: Send {
     async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyView>, StoreError>;
     /// How many keys work.
     async fn active_api_keys(&mut self) -> Result<i64, StoreError>;
+    /// Variables by id, of one environment or of all.
+    async fn variables(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Variable>, StoreError>;
+    /// One variable with what is stored of its value.
+    async fn variable(&mut self, id: VariableId) -> Result<Option<VariableRecord>, StoreError>;
+    /// Every variable with what is stored of its value, of one environment or of all, by name.
+    async fn variable_records(&mut self, environment: Option<EnvironmentId>)
+    -> Result<Vec<VariableRecord>, StoreError>;
+    /// The variable of this name in an environment.
+    async fn variable_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &VariableName,
+    ) -> Result<Option<VariableId>, StoreError>;
+    /// How many variables there are in each environment; those without any are left out.
+    async fn variable_counts(&mut self) -> Result<BTreeMap<EnvironmentId, i64>, StoreError>;
+    /// Secrets by id, of one environment or of all.
+    async fn secrets(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Secret>, StoreError>;
+    /// One secret with what is stored of its value.
+    async fn secret(&mut self, id: SecretId) -> Result<Option<SecretRecord>, StoreError>;
+    /// The secret of this name in an environment.
+    async fn secret_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &DisplayName,
+    ) -> Result<Option<SecretId>, StoreError>;
+    /// How many secrets there are.
+    async fn secret_count(&mut self) -> Result<i64, StoreError>;
+    /// Models of this tenant by id.
+    async fn models(&mut self, page: Page) -> Result<Vec<ModelView>, StoreError>;
+    /// One model of this tenant with what is stored of its credential.
+    async fn model(&mut self, id: ModelId) -> Result<Option<(ModelRecord, Option<OffsetDateTime>)>, StoreError>;
+    /// How many models this tenant has.
+    async fn model_count(&mut self) -> Result<i64, StoreError>;
+    /// The platform's models that workspaces may choose, by id.
+    async fn visible_system_models(&mut self) -> Result<Vec<ModelView>, StoreError>;
+    /// Who is said to use any of these.
+    async fn dependants(&mut self, uses: &BTreeSet<Use>) -> Result<Vec<Dependant>, StoreError>;
+    /// Those of these uses that name something: things of this tenant, and visible system models.
+    async fn known_uses(&mut self, uses: &BTreeSet<Use>) -> Result<BTreeSet<Use>, StoreError>;
+    /// One referrer with all that it uses.
+    async fn referrer(&mut self, key: &ReferrerKey) -> Result<Option<Referrer>, StoreError>;
+    /// How many referrers there are.
+    async fn referrer_count(&mut self) -> Result<i64, StoreError>;
     /// Audit events, newest first.
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError>;
     /// Place and hash of the chain's head; `None` before the first event.
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError>;
+    /// The audit digest; `None` before anybody chose anything.
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError>;
+    /// An audit digest that began.
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError>;
+    /// What the run's window holds of the risks that count, in numbers, with the five actors who did the most.
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError>;
     /// A stretch of the chain after a place.
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
 }
@@ -174,6 +240,8 @@ pub trait TenantReads: Send {
 pub trait UnitOfWork: TenantReads {
     /// Whether any workspace, deleted ones included, has this slug.
     async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError>;
+    /// Which workspaces are said to use a system model. Only the platform's own tenant may ask.
+    async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError>;
     /// What is known of an idempotent call.
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError>;
     /// Applies every write, appends every event, queues every notice, keeps the outcome, commits. All or nothing.
@@ -210,4 +278,42 @@ pub struct KeyStanding {
 pub trait KeyDirectory: Send + Sync {
     /// The key and its workspace; `None` when either is gone.
     async fn key(&self, id: ApiKeyId) -> Result<Option<KeyStanding>, StoreError>;
+}
+
+/// What a workflow needs of an environment, all of one statement and so of one instant.
+#[derive(Debug, Clone)]
+pub struct ResolvedVariables {
+    /// Every variable of the environment with what is stored of its value, by name.
+    pub variables: Vec<VariableRecord>,
+    /// The data keys that they were sealed with.
+    pub keys: Vec<WrappedDataKey>,
+}
+
+/// A model for the prompt that calls it, all of one statement.
+#[derive(Debug, Clone)]
+pub struct ResolvedModel {
+    /// The model: the workspace's own, or a system model that it may use.
+    pub record: ModelRecord,
+    /// The data key that its credential was sealed with.
+    pub key: WrappedDataKey,
+}
+
+/// What executors ask, on the hot path of every run.
+#[async_trait]
+pub trait Resolving: Send + Sync {
+    /// The variables of an environment; `None` when the workspace or the environment is not there.
+    async fn resolve_variables(
+        &self,
+        permit: &Permit<actions::ResolveVariables>,
+        environment: EnvironmentId,
+    ) -> Result<Option<ResolvedVariables>, StoreError>;
+    /// A model: the workspace's own, a visible system model, or a hidden one that something of the workspace used before
+    /// it was hidden. `None` for everything else.
+    async fn resolve_model(
+        &self,
+        permit: &Permit<actions::ResolveModel>,
+        model: ModelId,
+    ) -> Result<Option<ResolvedModel>, StoreError>;
+    /// Notes that models were used, apart from their rows.
+    async fn models_used(&self, used: &[(WorkspaceId, ModelId, OffsetDateTime)]) -> Result<(), StoreError>;
 }

@@ -32,6 +32,8 @@ pub trait TokenMint: Send + Sync {
     fn session(&self, id: SessionId) -> Result<Minted, NoEntropy>;
     /// Reads a session token.
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)>;
+    /// What tells a repeated call from another one: a MAC over its parts, since it is stored.
+    fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32];
     /// Seals a list position: only this service can make one, and only for this context (tenant, list, filter).
     fn seal_cursor(&self, context: &[u8], position: &[u8]) -> Result<String, NoEntropy>;
     /// Opens a position; `None` when it is forged or of another context.

@@ -2,12 +2,17 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod audit;
+mod audit_digests;
 mod entry;
 mod environments;
 mod golden;
 mod keys;
 mod members;
+mod models;
 mod policy;
+mod references;
+mod secrets;
 mod sequences;
 mod support;
+mod variables;
 mod workspaces;

@@ -31,6 +31,9 @@ fn actors() -> Vec<Actor> {
     let mut all = vec![
         Actor::platform(user(9), workspace()),
         Actor::task(SystemTask::RecordDenials, workspace()),
+        Actor::task(SystemTask::Execute, workspace()),
+        Actor::task(SystemTask::RotateKeys, workspace()),
+        Actor::task(SystemTask::SendDigest, workspace()),
         key_actor(ScopeSet::EMPTY),
         key_actor(ScopeSet::from_bits(u16::MAX)),
     ];
@@ -260,7 +263,7 @@ fn every_action_asks_and_records_what_the_golden_table_says() {
             requires: match row.requires {
                 Requirement::Permission(p) => p.name(),
                 Requirement::Invitee => "(invitee)",
-                Requirement::Task(SystemTask::RecordDenials) => "(task)",
+                Requirement::Task(_) => "(task)",
             },
             fact: row.fact.map(Fact::name),
             risk: row.fact.map(|f| f.risk().name()),
@@ -303,17 +306,28 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
         ReadWorkspace UpdateWorkspace CreateOrganization ListOrganizations UpdateOrganization DeleteOrganization
         ListEnvironments CreateEnvironment UpdateEnvironment DeleteEnvironment ListMembers InviteMember
         ResendInvitation RevokeInvitation AcceptInvitation ChangeRole RemoveMember ListApiKeys CreateApiKey
-        RevokeApiKey ReadAudit RecordDenials
+        RevokeApiKey ListVariables PreviewVariables CreateVariable UpdateVariable DeleteVariable ResolveVariables
+        ListSecrets CreateSecret RotateSecret SealSecret RevealSecret DeleteSecret ListModels PickModel CreateModel
+        UpdateModel TestModel DeleteModel CreateSystemModel UpdateSystemModel TestSystemModel DeleteSystemModel
+        ResolveModel DeclareReferences DeclareAgentReferences RotateKeys ReadAudit RecordDenials
+        ReadAuditDigest UpdateAuditDigest SendAuditDigest
     };
     assert_eq!(tried, actions::ALL.iter().map(|r| r.name).collect());
 }
 
 #[test]
 fn the_service_itself_may_its_own_task_and_nothing_else() {
-    let task = Actor::task(SystemTask::RecordDenials, workspace());
-    let allowed: Vec<_> = actions::ALL.iter().filter(|r| r.requires.is_met_by(&task)).map(|r| r.name).collect();
-    assert_eq!(allowed, ["RecordDenials"]);
-    let _ = permit_of::<actions::RecordDenials>(&task);
+    for (task, its) in [
+        (SystemTask::RecordDenials, vec!["RecordDenials"]),
+        (SystemTask::SendDigest, vec!["SendAuditDigest"]),
+        (SystemTask::Execute, vec!["ResolveVariables", "ResolveModel"]),
+        (SystemTask::RotateKeys, vec!["RotateKeys"]),
+    ] {
+        let actor = Actor::task(task, workspace());
+        let allowed: Vec<_> = actions::ALL.iter().filter(|r| r.requires.is_met_by(&actor)).map(|r| r.name).collect();
+        assert_eq!(allowed, its);
+    }
+    let _ = permit_of::<actions::RecordDenials>(&Actor::task(SystemTask::RecordDenials, workspace()));
 }
 
 #[test]

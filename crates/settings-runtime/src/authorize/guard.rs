@@ -49,6 +49,11 @@ pub(super) fn printable(secret: &SecretString) -> Result<&str, AuthorizeError> {
     }
 }
 
+/// A name for a header of ours, as HTTP libraries keep it.
+pub(super) fn name(name: &str) -> Result<(), AuthorizeError> {
+    if token(name) && !name.bytes().any(|b| b.is_ascii_uppercase()) { Ok(()) } else { Err(AuthorizeError::Header) }
+}
+
 /// RFC 9110, 5.6.2.
 fn token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))

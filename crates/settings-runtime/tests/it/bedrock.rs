@@ -1,6 +1,8 @@
 //! Requests to Amazon Bedrock, signed by botocore and by us.
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use settings_crypto::SystemClock;
+use settings_domain::ports::Clock as _;
 use settings_runtime::{
     Credential, Model, Owner,
     authorize::{
@@ -8,6 +10,7 @@ use settings_runtime::{
         sigv4::{Credentials, Scope, sign},
     },
 };
+use settings_testkit::moto::{AccessKey, Moto};
 use std::collections::BTreeMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::Url;
@@ -113,4 +116,37 @@ fn headers_that_proxies_change_are_not_signed() {
         case.authorization
     );
     assert_ne!(signature(&[("x-other", "a")]), case.authorization);
+}
+
+/// What moto answers to an invocation that we have signed, and to what somebody makes of it on the way.
+fn invoke(moto: &Moto, key: &AccessKey, service: &str, sent: &str, signed: &str) -> u16 {
+    // The colon is why a path is signed encoded once more.
+    let path = "/model/anthropic.claude-3-sonnet-20240229-v1:0/invoke";
+    let url: Url = format!("http://127.0.0.1:{}{path}", moto.port()).parse().unwrap();
+    let credential = Credential::ClientKey { client_key: key.id.clone().into(), secret_key: key.secret.clone().into() };
+    let model = Model { id: "1".into(), name: "m".into(), url, owner: Owner::Workspace, credential };
+    let content_type = ("content-type", "application/json");
+    let request = Request { method: "POST", url: &model.url, headers: &[content_type], body: signed.as_bytes() };
+    let scheme = Scheme::SigV4(Scope::new("us-east-1", service).unwrap());
+    let answer = authorize_as(&model, &scheme, &request, SystemClock.now()).unwrap();
+    let mut headers = vec![content_type];
+    headers.extend(answer.headers().map(|(name, value)| (name, value.expose_secret())));
+    moto.post(path, &headers, sent).unwrap().0
+}
+
+#[test]
+fn a_verifier_of_somebody_elses_making_takes_our_signature_and_no_other() {
+    let moto = Moto::start(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let key = moto.access_key("bedrock", "bedrock:*").unwrap();
+    let other = moto.access_key("kms", "kms:*").unwrap();
+    moto.check_signatures().unwrap();
+    let body = r#"{"max_tokens":1}"#;
+    assert_eq!(invoke(&moto, &key, "bedrock", body, body), 200);
+    assert_eq!(invoke(&moto, &key, "bedrock", body, "{}"), 403, "another body");
+    assert_ne!(invoke(&moto, &key, "bedrock-runtime", body, body), 200, "the host's name is not the service's");
+    let wrong = AccessKey { secret: other.secret.clone(), ..key.clone() };
+    assert_eq!(invoke(&moto, &wrong, "bedrock", body, body), 403, "another secret");
+    let unknown = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".into(), ..key };
+    assert_eq!(invoke(&moto, &unknown, "bedrock", body, body), 403, "an unknown key");
+    assert_eq!(invoke(&moto, &other, "bedrock", body, body), 403, "a key without the right");
 }

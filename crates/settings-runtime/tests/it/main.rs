@@ -5,5 +5,7 @@ mod engine;
 mod entity_model;
 mod output;
 mod reserved_names;
+mod resolve;
 mod shadowing;
 mod variables;
+mod world;

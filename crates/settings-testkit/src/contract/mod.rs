@@ -51,8 +51,8 @@ macro_rules! groups {
 }
 
 groups! {
-    access, accounts, activity, atomicity, deletion, idempotency, isolation, listing, outbox, races, reading, root_key,
-    tampering, upkeep,
+    access, accounts, activity, atomicity, audit_digest, deletion, idempotency, isolation, listing, outbox, races, reading,
+    root_key, tampering, upkeep, values,
 }
 
 /// Runs every case against worlds made by `make`, and ends the process: the `main` of an adapter's test.

@@ -185,7 +185,7 @@ fn wanted(name: &str, tier: Tier, of: Option<&Environment>) -> WantedEnvironment
 async fn replace(s: &Scenario, list: Vec<WantedEnvironment>) -> Vec<Environment> {
     let permit = s.may::<actions::UpdateEnvironment>(&s.admin.caller).await.expect("a right");
     let replaced = s.app.replace_environments(&permit, &call(&s.admin.caller), list).await;
-    replaced.unwrap_or_else(|e| panic!("{e:?}")).into_value()
+    replaced.unwrap_or_else(|e| panic!("{e:?}")).into_value().into_iter().map(|v| v.environment).collect()
 }
 fn named<'a>(list: &'a [Environment], name: &str) -> &'a Environment {
     list.iter().find(|e| e.name.as_str() == name).expect("an environment of that name")

@@ -1,7 +1,10 @@
 //! A workspace with people in it, and short ways to do things there: the real use cases over the store under test.
 #![expect(clippy::missing_panics_doc, reason = "what can't be done ends the case that asked for it")]
 use super::{No, World};
-use crate::entropy::FixedMint;
+use crate::{
+    entropy::FixedMint,
+    vault::{FixedOutbound, FixedProber, FixedVault},
+};
 use secrecy::ExposeSecret as _;
 use settings_app::{App, Ports, Rules, members::TheirKeys, workspaces::CreateWorkspace};
 use settings_domain::{
@@ -72,6 +75,9 @@ pub(super) fn app(world: &World) -> App {
         store: Arc::clone(&world.store),
         mint: Arc::new(FixedMint),
         sealer: Arc::clone(&world.sealer),
+        vault: Arc::new(FixedVault::new(Arc::clone(&world.store) as _, Arc::clone(&world.clock))),
+        outbound: Arc::new(FixedOutbound),
+        prober: Arc::new(FixedProber),
         verifier: None,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy) as _,

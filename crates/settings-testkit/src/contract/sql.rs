@@ -26,6 +26,8 @@ const INSTANTS: &[(&str, &[&str])] = &[
     ("sessions", &["expires_at"]),
     ("idempotency", &["created_at"]),
     ("outbox", &["next_at", "lease_until", "created_at"]),
+    ("audit_digests", &["next_due_at", "last_due_at", "last_sent_at", "covered_at"]),
+    ("audit_digest_runs", &["since", "until", "sent_at"]),
 ];
 
 /// Moves everything that is stored back in time: for rules, as much time has passed. A clock that cannot be moved stays.
@@ -36,8 +38,13 @@ pub fn age(by: Duration) -> Vec<String> {
         let set: Vec<_> = columns.iter().map(|c| format!("{c} = {c} - {micros}")).collect();
         format!("UPDATE {table} SET {}", set.join(", "))
     };
+    // Unique in a workspace and checked row by row: two steps, so that no row meets where another one stood.
+    let due = [
+        format!("UPDATE audit_digest_runs SET due_at = -(due_at - {micros})"),
+        "UPDATE audit_digest_runs SET due_at = -due_at".to_owned(),
+    ];
     // What a program keeps of a workspace holds until its epoch changes.
-    INSTANTS.iter().map(back).chain(["UPDATE workspaces SET epoch = epoch + 1".to_owned()]).collect()
+    INSTANTS.iter().map(back).chain(due).chain(["UPDATE workspaces SET epoch = epoch + 1".to_owned()]).collect()
 }
 
 /// Changes a stored chain. The triggers that refuse such changes have to be out of the way.

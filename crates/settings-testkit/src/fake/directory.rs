@@ -27,7 +27,7 @@ impl Directory for FakeStore {
         p: Page,
     ) -> Result<Vec<WorkspaceView>, StoreError> {
         let (state, now) = (self.state(), self.now());
-        let living = state.tenants.values().filter(|t| !t.deleted).map(|t| t.view(now));
+        let living = state.open_tenants().map(|t| t.view(now));
         Ok(page(living, p, |v| v.workspace.id.as_uuid()))
     }
     async fn of(&self, user: UserId, p: Page) -> Result<Vec<OwnWorkspace>, StoreError> {
@@ -36,12 +36,12 @@ impl Directory for FakeStore {
         Ok(page(own, p, |o| o.view.workspace.id.as_uuid()))
     }
     async fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.state().tenants.is_empty())
+        // Deleted ones count: an installation is new only once.
+        Ok(self.state().tenants.keys().all(|id| *id == WorkspaceId::PLATFORM))
     }
     async fn slugs(&self) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
         let state = self.state();
-        let living = state.tenants.values().filter(|t| !t.deleted);
-        Ok(living.map(|t| (t.workspace.id, t.workspace.slug.to_string())).collect())
+        Ok(state.open_tenants().map(|t| (t.workspace.id, t.workspace.slug.to_string())).collect())
     }
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())
@@ -57,12 +57,16 @@ const LINKS_KEPT: Duration = Duration::days(1);
 impl Upkeep for FakeStore {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len();
+        let runs = |s: &State| s.tenants.values().map(|t| t.digest_runs.len()).sum::<usize>();
+        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s);
         let before = rows(&state);
         state.queue.retain(|_, m| m.state != MessageState::Done || m.created_at >= now - SENT_KEPT);
         state.outcomes.retain(|o| o.at > now - KEPT);
         state.sessions.retain(|_, s| s.expires_at >= now);
         state.links.retain(|_, l| l.expires_at >= now - LINKS_KEPT);
+        for tenant in state.tenants.values_mut() {
+            tenant.digest_runs.retain(|_, r| r.until >= now - SENT_KEPT);
+        }
         Ok(u64::try_from(before - rows(&state)).unwrap_or_default())
     }
 }
@@ -94,5 +98,13 @@ impl RootKeyStore for FakeStore {
     }
     async fn keep_root_key(&self, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         Ok(self.state().root_key.get_or_insert_with(|| wrapped.to_vec()).clone())
+    }
+    async fn rewrap_root_key(&self, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let same = state.root_key.as_deref() == Some(old);
+        if same {
+            state.root_key = Some(new.to_vec());
+        }
+        Ok(same)
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! It is slow and simple on purpose: a transaction works on a copy of everything, and a commit swaps one copy for another.
 mod accounts;
+mod audit_digest;
 mod directory;
 mod outbox;
 mod persist;
 mod reads;
+mod resolving;
 mod state;
 mod store;
 mod tamper;

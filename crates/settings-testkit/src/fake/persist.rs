@@ -1,5 +1,10 @@
 //! A whole change, or nothing: every write with the constraints that a database would have.
-use super::state::{Message, Outcome, PersonRow, State, Tenant};
+mod values;
+
+use super::{
+    audit_digest,
+    state::{Message, Outcome, PersonRow, State, Tenant},
+};
 use settings_domain::{
     api_keys::ApiKeyWrite,
     change::{ChangeSet, Write},
@@ -13,6 +18,7 @@ use settings_domain::{
         audit::{AuditSealer, Link},
         outbox::Job,
     },
+    references::ReferrerWrite,
     workspaces::WorkspaceWrite,
 };
 use std::collections::BTreeSet;
@@ -53,8 +59,12 @@ pub(super) fn apply(
     }
     append(state, set, sealer)?;
     for notice in set.notices() {
-        let Notice::InvitationMail { delivery, invitation, generation } = *notice;
-        let job = Job::Invitation(id, invitation, generation);
+        let (delivery, job) = match *notice {
+            Notice::InvitationMail { delivery, invitation, generation } => {
+                (delivery, Job::Invitation(id, invitation, generation))
+            }
+            Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
+        };
         let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
     }
@@ -80,6 +90,11 @@ fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
         Write::Member(w) => member(tenant, w),
         Write::Invitation(w) => invitation(tenant, w),
         Write::ApiKey(w) => api_key(tenant, w),
+        Write::Variable(w) => values::variable(tenant, w),
+        Write::Secret(w) => values::secret(tenant, w),
+        Write::Model(w) => values::model(tenant, w),
+        Write::Referrer(ReferrerWrite::Put(row)) => values::referrer(tenant, row),
+        Write::AuditDigest(w) => audit_digest::write(tenant, w),
     }
 }
 
@@ -118,6 +133,7 @@ fn environment(tenant: &mut Tenant, write: &EnvironmentWrite) -> Result<(), Stor
             let before = rows.len();
             rows.retain(|e| e.id != *id);
             require(rows.len() + 1 == before)?;
+            values::empty(tenant, *id);
         }
     }
     Ok(())
@@ -206,6 +222,10 @@ fn check(tenant: &Tenant, used: i64, admins: i64, at: OffsetDateTime) -> Result<
         return Err(refused("environment-name"));
     }
     let mut live = tenant.environments.iter().filter(|e| e.tier == Tier::Production || e.name.as_str() == PRODUCTION);
+    // The platform's own tenant has no environments at all.
+    if tenant.workspace.id == WorkspaceId::PLATFORM && tenant.environments.is_empty() {
+        return Ok(());
+    }
     let fine = live.next().is_some_and(|e| e.tier == Tier::Production && e.name.as_str() == PRODUCTION);
     if !fine || live.next().is_some() {
         return Err(refused("production"));

@@ -1,22 +1,33 @@
 //! Loads from one copy of everything.
-use super::state::{State, Tenant};
+use super::{
+    audit_digest,
+    state::{State, Tenant},
+};
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::{ApiKeyRecord, ApiKeyView, Creator, KeyStatus},
     audit::{AuditRecord, SealedEvent},
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     environments::Environment,
-    ids::{ApiKeyId, InvitationId, UserId, WorkspaceId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
+    models::{ModelRecord, ModelView, Tenants},
     ports::{
         StoreError,
         audit::AuditSealer,
         store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads},
     },
-    text::{Email, EmailKey},
+    references::{Dependant, Referrer, ReferrerKey, Use, UsedKind},
+    secrets::{Secret, SecretRecord},
+    text::{DisplayName, Email, EmailKey},
+    variables::{Variable, VariableName, VariableRecord},
     workspaces::Workspace,
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -63,6 +74,36 @@ impl View {
     }
 }
 
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Tenant {
+    pub(super) fn model_views(&self) -> impl Iterator<Item = ModelView> {
+        let view = |r: &ModelRecord| ModelView {
+            model: r.model.clone(),
+            last_used_at: self.model_uses.get(&r.model.id).copied(),
+        };
+        self.models.values().map(view)
+    }
+}
+
+impl View {
+    /// Which workspaces use a model of the platform.
+    pub(super) fn system_model_tenants(&self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
+        if self.workspace != Some(WorkspaceId::PLATFORM) {
+            return Ok(Vec::new());
+        }
+        let uses = Use::from(model);
+        let tenants = self.state.open_tenants().filter_map(|t| {
+            let referrers = count(t.referrers.values().filter(|r| r.uses.contains(&uses)).count());
+            let (workspace, name) = (t.workspace.id, t.workspace.name.clone());
+            (referrers > 0).then_some(Tenants { workspace, name, referrers })
+        });
+        Ok(tenants.collect())
+    }
+}
+
 fn text_fits(view: &MemberView, filter: &MemberFilter) -> bool {
     let contains = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
     let named = |part: &String| {
@@ -90,6 +131,7 @@ fn event_fits(entry: &AuditEntry, filter: &AuditFilter) -> bool {
         && filter.from.is_none_or(|at| record.at >= at)
         && filter.to.is_none_or(|at| record.at < at)
         && filter.before_seq.is_none_or(|seq| record.seq < seq)
+        && filter.after_seq.is_none_or(|seq| record.seq > seq)
 }
 
 #[async_trait]
@@ -156,6 +198,110 @@ impl TenantReads for View {
         let count = self.tenant().map_or(0, |t| t.keys.values().filter(active).count());
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
+    async fn variables(&mut self, environment: Option<EnvironmentId>, p: Page) -> Result<Vec<Variable>, StoreError> {
+        let fits = |v: &Variable| environment.is_none_or(|e| v.environment == e);
+        Ok(self.list(|t| {
+            let there = t.variables.values().map(|r| r.variable.clone()).filter(fits);
+            page(there, p, |v| v.id.as_uuid())
+        }))
+    }
+    async fn variable(&mut self, id: VariableId) -> Result<Option<VariableRecord>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.variables.get(&id)).cloned())
+    }
+    async fn variable_records(
+        &mut self,
+        environment: Option<EnvironmentId>,
+    ) -> Result<Vec<VariableRecord>, StoreError> {
+        let fits = |r: &&VariableRecord| environment.is_none_or(|e| r.variable.environment == e);
+        Ok(self.list(|t| {
+            let mut there: Vec<_> = t.variables.values().filter(fits).cloned().collect();
+            there.sort_by(|a, b| (&a.variable.name, a.variable.id).cmp(&(&b.variable.name, b.variable.id)));
+            there
+        }))
+    }
+    async fn variable_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &VariableName,
+    ) -> Result<Option<VariableId>, StoreError> {
+        let same = |r: &&VariableRecord| r.variable.environment == environment && r.variable.name == *name;
+        Ok(self.tenant().and_then(|t| t.variables.values().find(same)).map(|r| r.variable.id))
+    }
+    async fn variable_counts(&mut self) -> Result<BTreeMap<EnvironmentId, i64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for record in self.tenant().into_iter().flat_map(|t| t.variables.values()) {
+            *counts.entry(record.variable.environment).or_default() += 1;
+        }
+        Ok(counts)
+    }
+    async fn secrets(&mut self, environment: Option<EnvironmentId>, p: Page) -> Result<Vec<Secret>, StoreError> {
+        let fits = |s: &Secret| environment.is_none_or(|e| s.environment == e);
+        Ok(self.list(|t| page(t.secrets.values().map(|r| r.secret.clone()).filter(fits), p, |s| s.id.as_uuid())))
+    }
+    async fn secret(&mut self, id: SecretId) -> Result<Option<SecretRecord>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.secrets.get(&id)).cloned())
+    }
+    async fn secret_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &DisplayName,
+    ) -> Result<Option<SecretId>, StoreError> {
+        let same = |r: &&SecretRecord| r.secret.environment == environment && r.secret.name == *name;
+        Ok(self.tenant().and_then(|t| t.secrets.values().find(same)).map(|r| r.secret.id))
+    }
+    async fn secret_count(&mut self) -> Result<i64, StoreError> {
+        Ok(self.tenant().map_or(0, |t| count(t.secrets.len())))
+    }
+    async fn models(&mut self, p: Page) -> Result<Vec<ModelView>, StoreError> {
+        Ok(self.list(|t| page(t.model_views(), p, |v| v.model.id.as_uuid())))
+    }
+    async fn model(&mut self, id: ModelId) -> Result<Option<(ModelRecord, Option<OffsetDateTime>)>, StoreError> {
+        let found = self.tenant().and_then(|t| t.models.get(&id).map(|r| (r.clone(), t.model_uses.get(&id).copied())));
+        Ok(found)
+    }
+    async fn model_count(&mut self) -> Result<i64, StoreError> {
+        Ok(self.tenant().map_or(0, |t| count(t.models.len())))
+    }
+    async fn visible_system_models(&mut self) -> Result<Vec<ModelView>, StoreError> {
+        let platform = self.state.living(WorkspaceId::PLATFORM);
+        let visible = platform.into_iter().flat_map(super::state::Tenant::model_views).filter(|v| v.model.visible);
+        // When the platform's credential was last used is no business of a workspace.
+        Ok(visible.map(|v| ModelView { last_used_at: None, ..v }).collect())
+    }
+    async fn dependants(&mut self, uses: &BTreeSet<Use>) -> Result<Vec<Dependant>, StoreError> {
+        Ok(self.list(|t| {
+            let of = |r: &Referrer| {
+                let used = r.uses.intersection(uses).copied().collect::<Vec<_>>();
+                used.into_iter()
+                    .map(|u| Dependant { uses: u, key: r.key.clone(), name: r.name.clone() })
+                    .collect::<Vec<_>>()
+            };
+            t.referrers.values().flat_map(of).collect()
+        }))
+    }
+    async fn known_uses(&mut self, uses: &BTreeSet<Use>) -> Result<BTreeSet<Use>, StoreError> {
+        let Some(tenant) = self.tenant() else { return Ok(BTreeSet::new()) };
+        let system = |id: ModelId| {
+            let platform = self.state.living(WorkspaceId::PLATFORM);
+            platform.and_then(|p| p.models.get(&id)).is_some_and(|m| m.model.visible)
+        };
+        let known = |u: &&Use| match u.kind {
+            UsedKind::Variable => tenant.variables.contains_key(&VariableId::from_uuid(u.id)),
+            UsedKind::Secret => tenant.secrets.contains_key(&SecretId::from_uuid(u.id)),
+            UsedKind::Model => {
+                let id = ModelId::from_uuid(u.id);
+                tenant.models.contains_key(&id) || system(id)
+            }
+            UsedKind::Environment => tenant.environments.iter().any(|e| e.id.as_uuid() == u.id),
+        };
+        Ok(uses.iter().filter(known).copied().collect())
+    }
+    async fn referrer(&mut self, key: &ReferrerKey) -> Result<Option<Referrer>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.referrers.get(key)).cloned())
+    }
+    async fn referrer_count(&mut self) -> Result<i64, StoreError> {
+        Ok(self.tenant().map_or(0, |t| count(t.referrers.len())))
+    }
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         let Some(t) = self.tenant() else { return Ok(Vec::new()) };
         let mut entries = t.events.iter().map(|e| self.entry(t, e)).collect::<Result<Vec<_>, _>>()?;
@@ -163,6 +309,15 @@ impl TenantReads for View {
         entries.retain(|e| event_fits(e, filter));
         entries.truncate(usize::try_from(limit).unwrap_or_default());
         Ok(entries)
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.digest.clone()))
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.digest_runs.get(&id).cloned()))
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        Ok(self.tenant().map(|t| audit_digest::summary(&self.state, t, run)).unwrap_or_default())
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         Ok(self.tenant().and_then(|t| t.head))

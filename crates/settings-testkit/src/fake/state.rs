@@ -2,21 +2,29 @@
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::SealedEvent,
+    audit_digest::{AuditDigest, DigestRun},
     change::StoredOutcome,
     environments::Environment,
-    ids::{ApiKeyId, DeliveryId, InvitationId, PersonId, SessionId, SignInId, UserId, WorkspaceId},
+    ids::{
+        ApiKeyId, DeliveryId, DigestRunId, InvitationId, ModelId, PersonId, SecretId, SessionId, SignInId, UserId,
+        VariableId, WorkspaceId,
+    },
     invitations::{Invitation, InvitationState},
     members::{Headcount, Member, MemberView, User},
+    models::ModelRecord,
     policy::Role,
-    ports::{audit::Salts, outbox::Job},
+    ports::{audit::Salts, outbox::Job, vault::WrappedDataKey},
+    references::{Referrer, ReferrerKey},
+    secrets::SecretRecord,
     text::{Email, EmailKey, Slug},
     tokens::Digest,
+    variables::VariableRecord,
     workspaces::{Workspace, WorkspaceView},
 };
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) tenants: BTreeMap<WorkspaceId, Tenant>,
     pub(super) accounts: BTreeMap<UserId, Account>,
@@ -25,6 +33,41 @@ pub(super) struct State {
     pub(super) queue: BTreeMap<DeliveryId, Message>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) root_key: Option<Vec<u8>>,
+    pub(super) data_keys: BTreeMap<(WorkspaceId, i64), WrappedDataKey>,
+}
+
+impl Default for State {
+    /// Nothing but the platform's own tenant.
+    fn default() -> Self {
+        let platform = Tenant::new(platform());
+        Self {
+            tenants: BTreeMap::from([(WorkspaceId::PLATFORM, platform)]),
+            accounts: BTreeMap::new(),
+            links: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            outcomes: Vec::new(),
+            root_key: None,
+            data_keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// The row that a migration makes.
+fn platform() -> Workspace {
+    let at = OffsetDateTime::UNIX_EPOCH;
+    Workspace {
+        id: WorkspaceId::PLATFORM,
+        slug: "system".parse().expect("a slug"),
+        name: "Platform".parse().expect("a name"),
+        region: "global".parse().expect("a region"),
+        retention_days: 3_650,
+        floor_days: 1,
+        seat_limit: 1,
+        created_at: at,
+        updated_at: at,
+        version: 1,
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +83,13 @@ pub(super) struct Tenant {
     pub(super) activity: BTreeMap<UserId, OffsetDateTime>,
     pub(super) events: Vec<SealedEvent>,
     pub(super) head: Option<(i64, [u8; 32])>,
+    pub(super) variables: BTreeMap<VariableId, VariableRecord>,
+    pub(super) secrets: BTreeMap<SecretId, SecretRecord>,
+    pub(super) models: BTreeMap<ModelId, ModelRecord>,
+    pub(super) model_uses: BTreeMap<ModelId, OffsetDateTime>,
+    pub(super) referrers: BTreeMap<ReferrerKey, Referrer>,
+    pub(super) digest: Option<AuditDigest>,
+    pub(super) digest_runs: BTreeMap<DigestRunId, DigestRun>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -118,6 +168,10 @@ impl Account {
 }
 
 impl State {
+    /// The workspaces that people know of: not deleted, and not the platform's own.
+    pub(super) fn open_tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.values().filter(|t| !t.deleted && t.workspace.id != WorkspaceId::PLATFORM)
+    }
     /// A workspace that is there and not deleted.
     pub(super) fn living(&self, id: WorkspaceId) -> Option<&Tenant> {
         self.tenants.get(&id).filter(|t| !t.deleted)
@@ -156,6 +210,13 @@ impl Tenant {
             activity: BTreeMap::new(),
             events: Vec::new(),
             head: None,
+            variables: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            models: BTreeMap::new(),
+            model_uses: BTreeMap::new(),
+            referrers: BTreeMap::new(),
+            digest: None,
+            digest_runs: BTreeMap::new(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {

@@ -3,12 +3,14 @@ use super::{FakeStore, persist, reads::View, state::State};
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
+    audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
     environments::Environment,
     idempotency::{IdempotentCall, KEPT, Recorded},
-    ids::{ApiKeyId, InvitationId, UserId, WorkspaceId},
+    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
+    models::{ModelRecord, ModelView, Tenants},
     policy::TenantScope,
     ports::{
         StoreError,
@@ -17,9 +19,13 @@ use settings_domain::{
             Page, Selector, Standing, Store, TenantReads, UnitOfWork,
         },
     },
-    text::{EmailKey, Slug},
+    references::{Dependant, Referrer, ReferrerKey, Use},
+    secrets::{Secret, SecretRecord},
+    text::{DisplayName, EmailKey, Slug},
+    variables::{Variable, VariableName, VariableRecord},
     workspaces::Workspace,
 };
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use tokio::sync::OwnedMutexGuard;
 
@@ -56,13 +62,19 @@ fn standing(state: &State, workspace: WorkspaceId, caller: CallerId, at: OffsetD
 }
 
 fn enter(state: &State, caller: CallerId, selector: &Selector, at: OffsetDateTime) -> Entry {
-    let living = |id: Option<WorkspaceId>| id.filter(|id| state.living(*id).is_some());
+    let there = |id: WorkspaceId| state.living(id).is_some();
+    // No address leads to the platform's own tenant.
+    let living = |id: Option<WorkspaceId>| id.filter(|id| *id != WorkspaceId::PLATFORM && there(*id));
+    let holder = |holds: &dyn Fn(&super::state::Tenant) -> bool| {
+        living(state.tenants.values().find(|t| holds(t)).map(|t| t.workspace.id))
+    };
     let id = match (selector, caller) {
         (Selector::Id(id), _) => living(Some(*id)),
         (Selector::Slug(slug), _) => living(state.by_slug(slug).map(|t| t.workspace.id)),
-        (Selector::Invitation(id), _) => {
-            living(state.tenants.values().find(|t| t.invitations.contains_key(id)).map(|t| t.workspace.id))
-        }
+        (Selector::Invitation(id), _) => holder(&|t| t.invitations.contains_key(id)),
+        (Selector::Variable(id), _) => holder(&|t| t.variables.contains_key(id)),
+        (Selector::Model(id), _) => holder(&|t| t.models.contains_key(id)),
+        (Selector::Platform, _) => Some(WorkspaceId::PLATFORM),
         // A key's own workspace is told even when it is deleted: the key is invalid then, not the workspace unknown.
         (Selector::Own, CallerId::Key(id)) => state.key(id).map(|(t, _)| t.workspace.id),
         (Selector::Own, CallerId::User(user)) => {
@@ -121,6 +133,9 @@ impl UnitOfWork for Work {
             Some(_) => Recorded::Reused,
         })
     }
+    async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
+        self.view.system_model_tenants(model)
+    }
     async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
         others_first().await;
         // The copy that is written to is taken now: other tenants may have moved on since this transaction began.
@@ -171,8 +186,79 @@ impl TenantReads for Work {
     async fn active_api_keys(&mut self) -> Result<i64, StoreError> {
         self.view.active_api_keys().await
     }
+    async fn variables(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Variable>, StoreError> {
+        self.view.variables(environment, page).await
+    }
+    async fn variable(&mut self, id: VariableId) -> Result<Option<VariableRecord>, StoreError> {
+        self.view.variable(id).await
+    }
+    async fn variable_records(
+        &mut self,
+        environment: Option<EnvironmentId>,
+    ) -> Result<Vec<VariableRecord>, StoreError> {
+        self.view.variable_records(environment).await
+    }
+    async fn variable_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &VariableName,
+    ) -> Result<Option<VariableId>, StoreError> {
+        self.view.variable_named(environment, name).await
+    }
+    async fn variable_counts(&mut self) -> Result<BTreeMap<EnvironmentId, i64>, StoreError> {
+        self.view.variable_counts().await
+    }
+    async fn secrets(&mut self, environment: Option<EnvironmentId>, page: Page) -> Result<Vec<Secret>, StoreError> {
+        self.view.secrets(environment, page).await
+    }
+    async fn secret(&mut self, id: SecretId) -> Result<Option<SecretRecord>, StoreError> {
+        self.view.secret(id).await
+    }
+    async fn secret_named(
+        &mut self,
+        environment: EnvironmentId,
+        name: &DisplayName,
+    ) -> Result<Option<SecretId>, StoreError> {
+        self.view.secret_named(environment, name).await
+    }
+    async fn secret_count(&mut self) -> Result<i64, StoreError> {
+        self.view.secret_count().await
+    }
+    async fn models(&mut self, page: Page) -> Result<Vec<ModelView>, StoreError> {
+        self.view.models(page).await
+    }
+    async fn model(&mut self, id: ModelId) -> Result<Option<(ModelRecord, Option<OffsetDateTime>)>, StoreError> {
+        self.view.model(id).await
+    }
+    async fn model_count(&mut self) -> Result<i64, StoreError> {
+        self.view.model_count().await
+    }
+    async fn visible_system_models(&mut self) -> Result<Vec<ModelView>, StoreError> {
+        self.view.visible_system_models().await
+    }
+    async fn dependants(&mut self, uses: &BTreeSet<Use>) -> Result<Vec<Dependant>, StoreError> {
+        self.view.dependants(uses).await
+    }
+    async fn known_uses(&mut self, uses: &BTreeSet<Use>) -> Result<BTreeSet<Use>, StoreError> {
+        self.view.known_uses(uses).await
+    }
+    async fn referrer(&mut self, key: &ReferrerKey) -> Result<Option<Referrer>, StoreError> {
+        self.view.referrer(key).await
+    }
+    async fn referrer_count(&mut self) -> Result<i64, StoreError> {
+        self.view.referrer_count().await
+    }
     async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         self.view.audit_events(filter, limit).await
+    }
+    async fn audit_digest(&mut self) -> Result<Option<AuditDigest>, StoreError> {
+        self.view.audit_digest().await
+    }
+    async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError> {
+        self.view.audit_digest_run(id).await
+    }
+    async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError> {
+        self.view.audit_summary(run).await
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         self.view.audit_head().await

@@ -39,6 +39,7 @@ impl Tenant {
             "/workspace/members?limit=100",
             "/workspace/invitations?limit=100",
             "/workspace/api-keys?limit=100",
+            "/workspace/audit-digest",
         ] {
             let mut page = self.admin.get(self.path(path)).await.ok();
             for item in page["items"].as_array_mut().into_iter().flatten() {

@@ -136,4 +136,35 @@ impl Home {
             }
         }
     }
+    /// Everything that lies in this home, byte for byte: each file of the folder, and on Postgres each table as text (where
+    /// bytes are in hex).
+    pub(crate) async fn raw_data(&self) -> Vec<(String, Vec<u8>)> {
+        let mut all = Vec::new();
+        let mut folders = vec![self.dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    all.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+                }
+            }
+        }
+        if let Some(db) = &self.db {
+            let mut connection = PgConnection::connect(db.admin_url()).await.unwrap();
+            let tables: Vec<String> =
+                sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap();
+            assert!(tables.len() > 20, "{tables:?}");
+            for table in tables {
+                let text = format!("SELECT coalesce(string_agg(t::text, chr(10)), '') FROM {table} t");
+                let rows: String = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(&mut connection).await.unwrap();
+                all.push((table, rows.into_bytes()));
+            }
+        }
+        all
+    }
 }

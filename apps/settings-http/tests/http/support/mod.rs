@@ -8,6 +8,7 @@ pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod shape;
 pub(crate) mod tenant;
+pub(crate) mod values;
 
 pub(crate) use self::{
     answer::Answer,

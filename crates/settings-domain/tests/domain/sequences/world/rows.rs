@@ -146,14 +146,21 @@ impl World {
                 let row = self.keys.iter_mut().find(|k| k.id == *id).expect("a key that is there");
                 assert!(*at == now && row.revoked_at.replace(*at).is_none(), "a key is revoked once");
             }
-            Write::Environment(EnvironmentWrite::Update(_)) | Write::Workspace(WorkspaceWrite::Delete(_)) => {
-                panic!("no command here asks for that: see `environments`, `workspaces`")
+            Write::Environment(EnvironmentWrite::Update(_))
+            | Write::Workspace(WorkspaceWrite::Delete(_))
+            | Write::Variable(_)
+            | Write::Secret(_)
+            | Write::Model(_)
+            | Write::Referrer(_)
+            | Write::AuditDigest(_) => {
+                panic!("no command here asks for that: see the module of that name")
             }
         }
     }
 }
 
-/// A notice speaks of an invitation by id only.
+/// A notice speaks of what it is about by ids and numbers only.
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ } => {}
+    Notice::AuditDigestMail { delivery: _, run: _, recipient: _ } => {}
 };

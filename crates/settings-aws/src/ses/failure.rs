@@ -1,0 +1,176 @@
+//! Why SES did not take a mail, in words that name what to change and may be logged.
+use crate::sdk::{self, Unsent, word};
+use aws_sdk_sesv2::{
+    config::http::HttpResponse,
+    error::{ConnectorError, ProvideErrorMetadata as _, SdkError},
+    operation::{RequestId as _, send_email::SendEmailError},
+};
+use settings_domain::ports::mail::MailError;
+use std::{error::Error, fmt};
+
+/// Why SES did not take a mail. Holds nothing that the server said but codes: its sentences repeat addresses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SesFailure {
+    /// The content, or the sender's or (in the sandbox) the recipient's address, is not to SES's liking. It says which in a
+    /// sentence only, which is not kept.
+    #[error(
+        "AWS SES rejected the message ({code}): check that the sender's domain or address is verified in this region, and \
+         that the account is out of the sandbox"
+    )]
+    Rejected {
+        /// AWS's code for it.
+        code: String,
+    },
+    /// The request is not one that SES takes, most likely for the recipient's address.
+    #[error("AWS SES does not take such a message (status {status}, {code})")]
+    Invalid {
+        /// HTTP's status.
+        status: u16,
+        /// AWS's code, or "no code".
+        code: String,
+    },
+    /// The caller is known, and not allowed.
+    #[error(
+        "AWS SES does not let this service send mail (AccessDenied): allow ses:SendEmail and ses:SendRawEmail on the \
+         sender's identity, in the policy of the role that the service runs as"
+    )]
+    AccessDenied,
+    /// AWS has stopped the account from sending, or somebody has.
+    #[error("AWS SES has paused or suspended sending for this account ({code}): see the account's dashboard")]
+    Suspended {
+        /// AWS's code for it.
+        code: String,
+    },
+    /// The identity that mail is from is not known in this region.
+    #[error("AWS SES knows no such sender (NotFound): check the sender, the region and the AWS account")]
+    NotFound,
+    /// No credentials were found, or the provider of them failed.
+    #[error(
+        "no AWS credentials were found, or they could not be loaded: give the service a role, or set AWS_ACCESS_KEY_ID \
+         and AWS_SECRET_ACCESS_KEY or AWS_PROFILE. The log of aws_config at level debug says what was tried"
+    )]
+    NoCredentials,
+    /// The credentials are wrong or have expired, or the clock is.
+    #[error(
+        "AWS refused the credentials ({code}): check that they are right and not expired, and this machine's clock"
+    )]
+    BadCredentials {
+        /// AWS's code for it.
+        code: String,
+    },
+    /// More mail than the account may send, by the second or by the day.
+    #[error("AWS SES throttles this account: ask for a higher sending quota if that lasts")]
+    Throttled,
+    /// SES says that it is at fault.
+    #[error("AWS SES failed with status {status}: see health.aws.amazon.com if that lasts")]
+    Failing {
+        /// HTTP's status.
+        status: u16,
+    },
+    /// No answer in time. The mail may be on its way all the same.
+    #[error(
+        "AWS SES, or the source of the AWS credentials, did not answer in time: check the way to it (VPC endpoint, \
+         security group, AWS_ENDPOINT_URL) and that there are credentials"
+    )]
+    TimedOut,
+    /// No connection, or one that broke, or a peer that is not who it should be.
+    #[error("AWS SES can't be reached: check DNS, the way to it, its certificate and AWS_ENDPOINT_URL")]
+    Unreachable(#[source] ConnectorError),
+    /// The endpoint is plain http on another machine.
+    #[error(
+        "the endpoint of AWS SES is plain http on another machine: check AWS_ENDPOINT_URL_SESV2 and AWS_ENDPOINT_URL"
+    )]
+    ClearText,
+    /// The request could not be made: the region or the endpoint is unusable.
+    #[error("no request to AWS SES can be made: check AWS_REGION and AWS_ENDPOINT_URL")]
+    Setup,
+    /// The answer is not one of SES's.
+    #[error("what answered is not AWS SES: check AWS_ENDPOINT_URL")]
+    Malformed,
+}
+
+impl SesFailure {
+    /// What is wrong with *us* (credentials, rights, quotas) says nothing about the mail: it has to survive until somebody
+    /// has put that right. So only an answer to the mail itself is final.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::Invalid { .. })
+    }
+}
+
+/// A failure and AWS's name for the request.
+#[derive(Debug)]
+pub struct SesError {
+    failure: SesFailure,
+    request: Option<String>,
+}
+
+impl SesError {
+    /// What went wrong.
+    #[must_use]
+    pub const fn failure(&self) -> &SesFailure {
+        &self.failure
+    }
+}
+
+impl fmt::Display for SesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.failure)?;
+        self.request.as_ref().map_or(Ok(()), |request| write!(f, " [request {request}]"))
+    }
+}
+
+impl Error for SesError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.failure.source()
+    }
+}
+
+/// Judges an error of the SDK's and lets go of it: in there is the whole answer.
+pub(super) fn judge(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
+    let request = error.request_id().and_then(word);
+    let failure = match error {
+        SdkError::ServiceError(e) => by_code(e.err().code(), e.raw().status().as_u16()),
+        SdkError::TimeoutError(_) => SesFailure::TimedOut,
+        SdkError::ResponseError(_) => SesFailure::Malformed,
+        dispatch @ SdkError::DispatchFailure(_) => match sdk::unsent(dispatch) {
+            Unsent::TimedOut => SesFailure::TimedOut,
+            Unsent::ClearText => SesFailure::ClearText,
+            Unsent::NoCredentials => SesFailure::NoCredentials,
+            Unsent::Unreachable(e) => SesFailure::Unreachable(e),
+            Unsent::Setup => SesFailure::Setup,
+        },
+        _ => SesFailure::Setup,
+    };
+    let is_final = failure.is_final();
+    let error = Box::new(SesError { failure, request });
+    if is_final { MailError::Refused(error) } else { MailError::Unavailable(error) }
+}
+
+/// Judges what SES answered.
+fn by_code(code: Option<&str>, status: u16) -> SesFailure {
+    let code = code.unwrap_or_default();
+    match code.strip_suffix("Exception").unwrap_or(code) {
+        known @ ("MessageRejected" | "MailFromDomainNotVerified" | "EmailAddressNotVerified") => {
+            SesFailure::Rejected { code: known.to_owned() }
+        }
+        "AccessDenied" | "NotAuthorized" => SesFailure::AccessDenied,
+        known @ ("AccountSuspended" | "SendingPaused" | "AccountSendingPaused" | "ConfigurationSetSendingPaused") => {
+            SesFailure::Suspended { code: known.to_owned() }
+        }
+        "NotFound" => SesFailure::NotFound,
+        known if sdk::is_about_credentials(known) => SesFailure::BadCredentials { code: known.to_owned() },
+        known if sdk::is_throttling(known) => SesFailure::Throttled,
+        _ => match status {
+            500.. => SesFailure::Failing { status },
+            429 => SesFailure::Throttled,
+            // It said that all is well, and what followed could not be read.
+            ..400 => SesFailure::Malformed,
+            // Without one of AWS's codes it is not SES that says so.
+            _ => match word(code) {
+                Some(code) => SesFailure::Invalid { status, code },
+                None => SesFailure::Malformed,
+            },
+        },
+    }
+}
