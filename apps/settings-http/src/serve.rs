@@ -9,6 +9,7 @@ use crate::{
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
 use settings_api::{Api, edge::edge, limits::Limits};
+use settings_console::{Console, SignIn};
 use std::{io::Write as _, sync::Arc};
 use tokio::{
     net::TcpListener,
@@ -41,14 +42,16 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     background::start(&tasks, &stop, &api, &service, config.worker.is_on());
 
-    let shown = pages::Pages {
-        app: service.app.clone(),
-        mailbox: service.mailbox.clone().filter(|_| address.ip().is_loopback()),
-        links: config.issuer().is_none(),
+    let mailbox = service.mailbox.clone().filter(|_| address.ip().is_loopback());
+    let console = Console {
         api: api.clone(),
+        sign_in: if config.issuer().is_none() { SignIn::Links } else { SignIn::Elsewhere },
+        mailbox: mailbox.is_some(),
     };
-    let router =
-        settings_api::router(api).merge(pages::router(shown)).merge(operations::router(service.app.clone(), metrics));
+    let router = settings_api::router(api.clone())
+        .merge(settings_console::router(console))
+        .merge(pages::router(pages::Pages { mailbox, api }))
+        .merge(operations::router(service.app.clone(), metrics));
     let entropy = service.app.ports().entropy.clone();
     let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
 

@@ -60,8 +60,9 @@ pub(crate) async fn run(api: Arc<Api>, operation: &Operation, request: Request) 
     }
 }
 
-/// What an unknown path answers: nobody learns which paths exist without a credential.
-pub(crate) async fn unknown(api: Arc<Api>, request: Request) -> Response {
+/// What an unknown path answers: nobody learns which paths exist without a credential. For those who mount pages beside
+/// the API under paths that begin with a name of somebody's choice.
+pub async fn unknown(api: Arc<Api>, request: Request) -> Response {
     let id = request_id(&request);
     let problem = match input(request).await {
         Err(problem) => problem,

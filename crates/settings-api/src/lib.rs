@@ -26,7 +26,7 @@ mod secrets;
 mod variables;
 mod workspaces;
 
-pub use dispatch::{ClientAddress, RequestId};
+pub use dispatch::{ClientAddress, RequestId, unknown};
 
 use crate::{answer::List, input::Input, limits::Limits, operation::Operation, problem::Problem};
 use axum::{

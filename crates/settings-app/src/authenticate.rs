@@ -3,7 +3,7 @@ use crate::App;
 use secrecy::{ExposeSecret as _, SecretString};
 use settings_domain::{
     api_keys::KeyStatus,
-    ids::UserId,
+    ids::{SessionId, UserId},
     members::User,
     ports::{
         StoreError,
@@ -84,13 +84,9 @@ impl App {
         if self.ports.mint.looks_like_api_key(text.expose_secret()) {
             return Err(AuthError::KeyAsBearer);
         }
-        if let Some((id, digest)) = self.ports.mint.parse_session(text.expose_secret()) {
-            let session =
-                self.ports.store.session(id, &digest).await?.ok_or(AuthError::Invalid("unknown or ended session"))?;
-            // A session opened by a link proves the address that the link was sent to.
-            let verified_email = session.user.email.clone();
-            let platform = verified_email.as_ref().is_some_and(|e| self.rules.platform_emails.contains(e.key()));
-            return Ok(person(session.user, verified_email, platform));
+        if self.ports.mint.parse_session(text.expose_secret()).is_some() {
+            let found = self.authenticate_session(text).await?;
+            return found.map(|(_, auth)| auth).ok_or(AuthError::Invalid("unknown or ended session"));
         }
         let verifier = self.ports.verifier.as_ref().ok_or(AuthError::Invalid("no issuer is configured"))?;
         let profile = verifier.verify(text).await.map_err(|e| match e {
@@ -101,6 +97,20 @@ impl App {
         let platform = self.is_platform(&profile);
         let verified_email = profile.email.filter(|_| profile.email_verified);
         Ok(person(user, verified_email, platform))
+    }
+
+    /// Checks a session's token and nothing else: what the console's cookie may hold. `None` for a session that is unknown,
+    /// ended or over, and for every other kind of credential.
+    pub async fn authenticate_session(
+        &self,
+        text: &SecretString,
+    ) -> Result<Option<(SessionId, Authenticated)>, StoreError> {
+        let Some((id, digest)) = self.ports.mint.parse_session(text.expose_secret()) else { return Ok(None) };
+        let Some(session) = self.ports.store.session(id, &digest).await? else { return Ok(None) };
+        // A session opened by a link proves the address that the link was sent to.
+        let verified_email = session.user.email.clone();
+        let platform = verified_email.as_ref().is_some_and(|e| self.rules.platform_emails.contains(e.key()));
+        Ok(Some((id, person(session.user, verified_email, platform))))
     }
 
     fn is_platform(&self, profile: &Profile) -> bool {

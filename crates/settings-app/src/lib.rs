@@ -18,6 +18,7 @@ pub mod models;
 pub mod references;
 mod sealing;
 pub mod secrets;
+pub mod sessions;
 pub mod sign_in;
 pub mod variables;
 pub mod worker;

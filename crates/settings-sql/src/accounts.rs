@@ -9,7 +9,7 @@ use settings_domain::{
     members::User,
     ports::{
         StoreError,
-        accounts::{EMAIL_ISSUER, NewSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{EMAIL_ISSUER, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
         identity::Profile,
     },
     text::Email,
@@ -54,6 +54,12 @@ statements! {
         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > ", now!());
     /// Ends a session.
     END = concat!("UPDATE sessions SET ended_at = ", now!(), " WHERE id = $1 AND ended_at IS NULL");
+    /// The open sessions of an account.
+    SESSIONS_OF = concat!("SELECT id, created_at, expires_at FROM sessions \
+        WHERE user_id = $1 AND ended_at IS NULL AND expires_at > ", now!(), " ORDER BY created_at DESC, id DESC LIMIT 100");
+    /// Ends a session of an account.
+    END_OF = concat!("UPDATE sessions SET ended_at = ", now!(), " \
+        WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > ", now!());
     /// Forgets sessions that are over.
     FORGET_SESSIONS = concat!("DELETE FROM sessions WHERE expires_at < ", now!());
 }
@@ -160,6 +166,23 @@ pub async fn session<D: SqlDb>(tx: &mut Tx<D>, id: SessionId, token: &Digest) ->
 /// Ends a session.
 pub async fn end<D: SqlDb>(tx: &mut Tx<D>, id: SessionId) -> Result<(), StoreError> {
     tx.run(Stmt::new(END).bind(id.as_uuid())).await.map(drop)
+}
+
+/// The open sessions of an account, newest first.
+pub async fn sessions_of<D: SqlDb>(tx: &mut Tx<D>, user: UserId) -> Result<Vec<OpenSession>, StoreError> {
+    let read = |row: &Cells<'_, D>| {
+        Ok(OpenSession {
+            id: SessionId::from_uuid(row.id("id")?),
+            created_at: row.time("created_at")?,
+            expires_at: row.time("expires_at")?,
+        })
+    };
+    tx.all(Stmt::new(SESSIONS_OF).bind(user.as_uuid()), read).await
+}
+
+/// Ends a session of an account; whether there was one to end.
+pub async fn end_of<D: SqlDb>(tx: &mut Tx<D>, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+    Ok(tx.run(Stmt::new(END_OF).bind(id.as_uuid()).bind(user.as_uuid())).await? == 1)
 }
 
 /// Forgets links and sessions that are over.

@@ -12,7 +12,7 @@ use settings_domain::{
     policy::{Permit, TenantScope, actions},
     ports::{
         StoreError,
-        accounts::{Accounts, NewSession, Session, SignInLink},
+        accounts::{Accounts, NewSession, OpenSession, Session, SignInLink},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
         outbox::{Claimed, DueDigests, InvitationLetter, Outbox},
@@ -77,6 +77,15 @@ impl<E: Engine> Accounts for SqlStore<E> {
         let mut tx = self.engine.begin_write(Scope::default()).await?;
         accounts::end(&mut tx, id).await?;
         tx.commit().await
+    }
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<OpenSession>, StoreError> {
+        accounts::sessions_of(&mut self.engine.single().await?, user).await
+    }
+    async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        let ended = accounts::end_of(&mut tx, user, id).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 }
 

@@ -51,6 +51,17 @@ pub struct Session {
     pub expires_at: OffsetDateTime,
 }
 
+/// An open session as its owner sees it. Nothing in it opens anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Its id.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: OffsetDateTime,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+}
+
 /// Accounts, sign-in links and sessions.
 #[async_trait]
 pub trait Accounts: Send + Sync {
@@ -70,4 +81,8 @@ pub trait Accounts: Send + Sync {
     async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError>;
     /// Ends a session. Ending it twice is fine.
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
+    /// The open sessions of an account, newest first, at most a hundred.
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<OpenSession>, StoreError>;
+    /// Ends a session of this account; whether there was one to end. A session of somebody else is none.
+    async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError>;
 }

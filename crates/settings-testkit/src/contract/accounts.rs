@@ -9,7 +9,7 @@ use settings_domain::{
     members::User,
     ports::{
         Entropy as _,
-        accounts::{EMAIL_ISSUER, LINK_LIFETIME, NewSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{EMAIL_ISSUER, LINK_LIFETIME, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
         identity::Profile,
         outbox::{Job},
         tokens::TokenMint as _,
@@ -33,6 +33,7 @@ cases![
     a_session_wants_its_own_token_and_ends_once,
     a_session_works_until_its_instant,
     a_link_with_a_mail_queues_it,
+    an_account_sees_and_ends_its_own_sessions_only,
 ];
 
 async fn sync(world: &World, profile: &Profile) -> User {
@@ -199,4 +200,38 @@ async fn a_link_with_a_mail_queues_it(world: World) {
     assert_eq!(to.as_str(), "Ada@People.Example", "as it was typed");
     redeem(&world, &link, &link.token).await.expect("signed in");
     assert!(world.store.sign_in_letter(link.id).await.expect("an answer").is_none(), "a used link is not sent again");
+}
+
+async fn an_account_sees_and_ends_its_own_sessions_only(world: World) {
+    let open = async |address: &str| {
+        let link = link(&world, address);
+        world.store.keep_sign_in(&link).await.expect("kept");
+        redeem(&world, &link, &link.token).await.expect("signed in")
+    };
+    let (first, second, third) =
+        (open("ada@people.example").await, open("ada@people.example").await, open("bob@people.example").await);
+    let (ada, bob) = (first.0.user.id, third.0.user.id);
+    let ids = async |user: UserId| -> Vec<SessionId> {
+        world.store.sessions_of(user).await.expect("a list").into_iter().map(|s| s.id).collect()
+    };
+    let both = world.store.sessions_of(ada).await.expect("a list");
+    // A real clock may tick between the two.
+    let lasts = |s: &OpenSession| (s.expires_at - s.created_at - SESSION_LIFETIME).abs() < Duration::seconds(1);
+    assert!(both.iter().all(lasts), "{both:?}");
+    let mut seen = ids(ada).await;
+    seen.sort();
+    let mut expected = vec![first.1.id, second.1.id];
+    expected.sort();
+    assert_eq!(seen, expected);
+    assert_eq!(ids(bob).await, [third.1.id]);
+    let end = async |user, id| world.store.end_session_of(user, id).await.expect("an answer");
+    assert!(!end(bob, first.1.id).await, "a session of somebody else is none");
+    assert!(world.store.session(first.1.id, &first.1.token).await.expect("an answer").is_some());
+    assert!(end(ada, first.1.id).await);
+    assert!(!end(ada, first.1.id).await, "it is ended once");
+    assert!(world.store.session(first.1.id, &first.1.token).await.expect("an answer").is_none());
+    assert_eq!(ids(ada).await, [second.1.id]);
+    world.pass(SESSION_LIFETIME).await;
+    assert_eq!(ids(ada).await, [], "what is over is not listed");
+    assert!(!end(bob, third.1.id).await);
 }

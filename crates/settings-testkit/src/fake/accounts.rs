@@ -9,7 +9,7 @@ use settings_domain::{
     members::User,
     ports::{
         StoreError,
-        accounts::{Accounts, EMAIL_ISSUER, NewSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{Accounts, EMAIL_ISSUER, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
         identity::Profile,
         outbox::Job,
     },
@@ -71,7 +71,7 @@ impl Accounts for FakeStore {
         };
         let user = sync(&mut state, session.user, &profile);
         let expires_at = now + SESSION_LIFETIME;
-        let row = SessionRow { token: session.token, user: user.id, expires_at, ended: false };
+        let row = SessionRow { token: session.token, user: user.id, created_at: now, expires_at, ended: false };
         state.sessions.insert(session.id, row);
         Ok(Some(Session { user, expires_at }))
     }
@@ -86,5 +86,27 @@ impl Accounts for FakeStore {
             session.ended = true;
         }
         Ok(())
+    }
+    async fn sessions_of(&self, user: UserId) -> Result<Vec<OpenSession>, StoreError> {
+        let (state, now) = (self.state(), self.now());
+        let open = |s: &SessionRow| s.user == user && !s.ended && now < s.expires_at;
+        let mut found: Vec<_> = state
+            .sessions
+            .iter()
+            .filter(|(_, s)| open(s))
+            .map(|(id, s)| OpenSession { id: *id, created_at: s.created_at, expires_at: s.expires_at })
+            .collect();
+        found.sort_by_key(|s| std::cmp::Reverse((s.created_at, s.id.as_uuid())));
+        found.truncate(100);
+        Ok(found)
+    }
+    async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let session = state.sessions.get_mut(&id).filter(|s| s.user == user && !s.ended && now < s.expires_at);
+        let ended = session.is_some();
+        if let Some(session) = session {
+            session.ended = true;
+        }
+        Ok(ended)
     }
 }

@@ -121,6 +121,7 @@ pub(super) struct Link {
 pub(super) struct SessionRow {
     pub(super) token: Digest,
     pub(super) user: UserId,
+    pub(super) created_at: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
     pub(super) ended: bool,
 }

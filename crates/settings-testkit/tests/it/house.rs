@@ -33,6 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings-runtime", &["settings-domain"]),
     ("settings-probe", &["settings-domain", "settings-egress", "settings-runtime"]),
     ("settings-api", &["settings-app", "settings-domain"]),
+    // The console shares the edge with the API: rate limits, request ids, client addresses, and what an unknown path answers.
+    ("settings-console", &["settings-api", "settings-app", "settings-domain"]),
     ("settings-testkit", &["settings-app", "settings-domain"]),
     (
         "settings-http",
@@ -40,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-api",
             "settings-app",
             "settings-aws",
+            "settings-console",
             "settings-crypto",
             "settings-domain",
             "settings-egress",

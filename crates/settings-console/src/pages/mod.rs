@@ -1,0 +1,145 @@
+//! The pages, one file per section, and the navigation that they share.
+mod api_keys;
+mod audit_log;
+mod environments;
+pub(crate) mod errors;
+mod find;
+mod general;
+mod home;
+mod invitations;
+mod joining;
+mod members;
+mod roles;
+mod sessions;
+mod sign_in;
+
+use crate::{site::Site, ui::Icon};
+use axum::Router;
+use settings_domain::policy::Permission;
+use std::sync::Arc;
+
+/// Adds a section's routes.
+type Routes = fn(Router<Arc<Site>>, &Site) -> Router<Arc<Site>>;
+
+/// Every section's routes.
+pub(crate) const ALL: &[Routes] = &[
+    sign_in::routes,
+    joining::routes,
+    home::routes,
+    general::routes,
+    environments::routes,
+    members::routes,
+    invitations::routes,
+    roles::routes,
+    api_keys::routes,
+    audit_log::routes,
+    sessions::routes,
+    find::routes,
+];
+
+/// An entry of the navigation.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Its address below the workspace's settings.
+    pub(crate) slug: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) icon: Icon,
+    /// What it takes to read it; `None` for what is everybody's own.
+    pub(crate) needs: Option<Permission>,
+    /// What it is also looked for by.
+    pub(crate) words: &'static str,
+    /// One line about it, for the search.
+    pub(crate) about: &'static str,
+}
+
+/// The navigation: group, then entries. What is here has a page.
+pub(crate) const NAV: &[(&str, &[Section])] = &[
+    (
+        "Workspace",
+        &[
+            Section {
+                slug: "workspace",
+                label: "General",
+                icon: Icon::Building,
+                needs: Some(Permission::WorkspaceRead),
+                words: "name slug region retention days seats limit compliance floor workspace organization",
+                about: "Name, region, data retention and seats.",
+            },
+            Section {
+                slug: "environments",
+                label: "Environments",
+                icon: Icon::Layers,
+                needs: Some(Permission::EnvironmentsRead),
+                words: "production staging development tier",
+                about: "Production, and what is built and tried beside it.",
+            },
+            Section {
+                slug: "members",
+                label: "Members",
+                icon: Icon::Users,
+                needs: Some(Permission::MembersRead),
+                words: "people users team invite invitations role remove seats",
+                about: "People, their roles, and open invitations.",
+            },
+            Section {
+                slug: "roles",
+                label: "Roles and permissions",
+                icon: Icon::Shield,
+                needs: None,
+                words: "admin editor viewer user guest rights access scopes matrix",
+                about: "What each role and each API key scope allows.",
+            },
+        ],
+    ),
+    (
+        "Credentials",
+        &[Section {
+            slug: "api-keys",
+            label: "API keys",
+            icon: Icon::Key,
+            needs: Some(Permission::ApiKeysRead),
+            words: "token scopes x-api-key revoke credentials",
+            about: "Keys for scripts and services.",
+        }],
+    ),
+    (
+        "Monitoring",
+        &[Section {
+            slug: "audit-log",
+            label: "Audit log",
+            icon: Icon::Log,
+            needs: Some(Permission::AuditRead),
+            words: "events history chain verify risk who",
+            about: "Who did what, when, provably.",
+        }],
+    ),
+    (
+        "You",
+        &[Section {
+            slug: "sessions",
+            label: "Sessions",
+            icon: Icon::Screen,
+            needs: None,
+            words: "sign out devices signed in browser",
+            about: "Where you are signed in.",
+        }],
+    ),
+];
+
+/// The entry of a section.
+pub(crate) fn section(slug: &str) -> Option<&'static Section> {
+    NAV.iter().flat_map(|(_, sections)| sections.iter()).find(|s| s.slug == slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_entry_leads_somewhere_else() {
+        let slugs: Vec<_> = NAV.iter().flat_map(|(_, s)| s.iter()).map(|s| s.slug).collect();
+        assert_eq!(slugs.iter().collect::<BTreeSet<_>>().len(), slugs.len());
+        assert!(slugs.iter().all(|s| section(s).is_some()) && section("nothing").is_none());
+    }
+}

@@ -1,0 +1,68 @@
+//! Components: functions with typed arguments that return escaped markup.
+mod dialog;
+mod fields;
+mod icons;
+mod instant;
+mod layout;
+mod parts;
+mod scopes;
+
+pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
+pub(crate) use fields::{field, form_faults, role_cards, text_input};
+pub(crate) use icons::{Icon, icon};
+pub(crate) use instant::{ago, day, when};
+pub(crate) use layout::{Page, bare, layout};
+pub(crate) use parts::{
+    Tone, ask_admins, avatar, banner, called, copy_value, empty, gauge, pager, person, role_badge, scope_badges, zero,
+};
+
+pub(crate) use scopes::scope_grid;
+
+use settings_domain::policy::Role;
+
+/// Light, dark or what the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// What the system says.
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+    pub(crate) fn parse(text: &str) -> Self {
+        [Self::Light, Self::Dark].into_iter().find(|t| t.name() == text).unwrap_or(Self::Auto)
+    }
+}
+
+/// A role as people read it.
+pub(crate) const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "Admin",
+        Role::Editor => "Editor",
+        Role::Viewer => "Viewer",
+    }
+}
+
+/// What a role is for.
+pub(crate) const fn role_about(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "Everything in this workspace, members and API keys included.",
+        Role::Editor => "Builds and runs workflows. Reads most settings, changes none of them.",
+        Role::Viewer => "Reads workflows, runs and the workspace’s details. Changes nothing.",
+    }
+}
+
+/// `1 key`, `2 keys`.
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}

@@ -1,0 +1,9 @@
+//! The console over the fake store.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failure ends the test that meets it")]
+mod contrast;
+mod escaping;
+mod forms;
+mod markup;
+mod policy;
+mod sessions;
+mod stage;

@@ -1,0 +1,153 @@
+//! Each page for each role: shown, shown without its buttons, or refused, exactly as the policy says.
+use crate::stage::{Browser, Stage};
+use http::StatusCode;
+use settings_domain::policy::{Permission, Role};
+
+/// Every page, and the permission that opens it.
+async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, Option<Permission>)> {
+    let (key, _) = stage.key(admin, "CI", "runs:read").await;
+    let invitation = stage.invite(admin, "waiting@people.example").await;
+    let permit = [("name", "staging"), ("tier", "staging")];
+    stage.post(admin, "/acme/settings/environments/new", &permit).await;
+    let environments = stage.environments(admin).await;
+    let staging = &environments.iter().find(|(_, n)| n == "staging").unwrap().0;
+    let user = other.user;
+    [
+        ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
+        ("environments".to_owned(), Some(Permission::EnvironmentsRead)),
+        ("environments/new".to_owned(), Some(Permission::EnvironmentsCreate)),
+        (format!("environments/{staging}/edit"), Some(Permission::EnvironmentsUpdate)),
+        (format!("environments/{staging}/delete"), Some(Permission::EnvironmentsDelete)),
+        ("members".to_owned(), Some(Permission::MembersRead)),
+        ("members/invite".to_owned(), Some(Permission::MembersInvite)),
+        (format!("members/{user}/role"), Some(Permission::MembersEditRole)),
+        (format!("members/{user}/remove"), Some(Permission::MembersRemove)),
+        (format!("invitations/{invitation}/revoke"), Some(Permission::MembersInvite)),
+        ("roles".to_owned(), None),
+        ("api-keys".to_owned(), Some(Permission::ApiKeysRead)),
+        ("api-keys/new".to_owned(), Some(Permission::ApiKeysCreate)),
+        (format!("api-keys/{key}/revoke"), Some(Permission::ApiKeysRevoke)),
+        ("audit-log".to_owned(), Some(Permission::AuditRead)),
+        ("audit-log/1".to_owned(), Some(Permission::AuditRead)),
+        ("audit-log/verify".to_owned(), Some(Permission::AuditRead)),
+        ("sessions".to_owned(), None),
+        ("sessions/others/end".to_owned(), None),
+        ("find".to_owned(), None),
+    ]
+    .into_iter()
+    .map(|(path, needs)| (format!("/acme/settings/{path}"), needs))
+    .collect()
+}
+
+async fn everybody() -> (Stage, Vec<(Browser, Role)>) {
+    let (stage, admin) = Stage::new().await;
+    let editor = stage.member(&admin, "editor@people.example", Role::Editor).await;
+    let viewer = stage.member(&admin, "viewer@people.example", Role::Viewer).await;
+    (stage, vec![(admin, Role::Admin), (editor, Role::Editor), (viewer, Role::Viewer)])
+}
+
+#[tokio::test]
+async fn each_page_opens_for_whom_the_policy_lets_in() {
+    let (stage, people) = everybody().await;
+    let pages = pages(&stage, &people[0].0, &people[2].0).await;
+    for (who, role) in &people {
+        for (path, needs) in &pages {
+            let shown = stage.get(Some(who), path).await;
+            let allowed = needs.is_none_or(|p| role.permissions().contains(p));
+            let expected = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(shown.status, expected, "{role} {path}\n{}", shown.text);
+            if let Some(needs) = needs.filter(|_| !allowed) {
+                assert!(shown.text.contains(needs.name()), "{role} {path} does not say what is missing");
+                assert!(!shown.text.contains("<form method=\"post\" action=\"/acme/settings/members"), "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn buttons_are_shown_to_whom_they_work_for() {
+    let (stage, people) = everybody().await;
+    let buttons = [
+        ("/acme/settings/environments", "environments/new", Permission::EnvironmentsCreate),
+        ("/acme/settings/environments", "/edit\"", Permission::EnvironmentsUpdate),
+        ("/acme/settings/members", "members/invite", Permission::MembersInvite),
+        ("/acme/settings/members", "/role\"", Permission::MembersEditRole),
+        ("/acme/settings/members", "/remove\"", Permission::MembersRemove),
+        ("/acme/settings/members", "/resend\"", Permission::MembersInvite),
+        ("/acme/settings/api-keys", "api-keys/new", Permission::ApiKeysCreate),
+        ("/acme/settings/workspace", "Save changes", Permission::WorkspaceUpdate),
+    ];
+    pages(&stage, &people[0].0, &people[2].0).await;
+    for (who, role) in &people {
+        for (path, button, needs) in &buttons {
+            let shown = stage.get(Some(who), path).await;
+            if shown.status == StatusCode::OK {
+                let there = shown.text.contains(button);
+                assert_eq!(there, role.permissions().contains(*needs), "{role} {path} {button}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_posted_by_hand_is_refused_like_its_page() {
+    let (stage, people) = everybody().await;
+    let pages = pages(&stage, &people[0].0, &people[2].0).await;
+    let before = stage.members(&people[0].0).await;
+    for (who, role) in people.iter().filter(|(_, r)| *r != Role::Admin) {
+        for (path, needs) in &pages {
+            let Some(needs) = needs.filter(|p| !role.permissions().contains(*p)) else { continue };
+            let form = [
+                ("role", "admin"),
+                ("email", "x@people.example"),
+                ("name", "x"),
+                ("scope", "runs:read"),
+                ("confirm", "staging"),
+            ];
+            let shown = stage.post(who, path, &form).await;
+            let read_only = [Permission::MembersRead, Permission::ApiKeysRead, Permission::AuditRead].contains(&needs);
+            let expected = if read_only { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::FORBIDDEN };
+            assert_eq!(shown.status, expected, "{role} {path}");
+        }
+        let shown = stage
+            .post(
+                who,
+                "/acme/settings/workspace",
+                &[("name", "Mine"), ("region", "eu-central-1"), ("retention", "90"), ("seats", "25")],
+            )
+            .await;
+        assert_eq!(shown.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(stage.members(&people[0].0).await, before);
+    assert_eq!(stage.key_names(&people[0].0).await, ["CI"]);
+    assert_eq!(stage.environments(&people[0].0).await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_may_not_read_members_is_told_no_names() {
+    let (stage, people) = everybody().await;
+    let (viewer, editor) = (&people[2].0, &people[1].0);
+    for path in ["/acme/settings/members", "/acme/settings/api-keys", "/acme/settings/workspace"] {
+        let shown = stage.get(Some(viewer), path).await;
+        assert!(!shown.text.contains("admin@acme.example"), "{path}");
+    }
+    let shown = stage.get(Some(editor), "/acme/settings/api-keys").await;
+    assert!(shown.text.contains("admin@acme.example"), "who may read members is told whom to ask");
+}
+
+#[tokio::test]
+async fn another_workspace_is_nothing_at_all() {
+    let (stage, _) = Stage::new().await;
+    stage.app.send_sign_in_link("stranger@people.example".parse().unwrap()).await.unwrap();
+    let link =
+        stage.app.sign_in_link("stranger@people.example".parse().unwrap(), time::Duration::hours(1)).await.unwrap();
+    let token = secrecy::ExposeSecret::expose_secret(&link).rsplit('/').next().unwrap().to_owned();
+    let shown = stage.post_from(None, &format!("/sign-in/{token}"), &[], &[("sec-fetch-site", "same-origin")]).await;
+    let cookie = shown.cookies()[0].split(';').next().unwrap().split_once('=').unwrap().1.to_owned();
+    let stranger = Browser { token: cookie, user: settings_domain::ids::UserId::from_uuid(uuid::Uuid::nil()) };
+    let (theirs, none) = (
+        stage.get(Some(&stranger), "/acme/settings/members").await,
+        stage.get(Some(&stranger), "/nobody/settings/members").await,
+    );
+    assert_eq!((theirs.status, &theirs.text), (StatusCode::NOT_FOUND, &none.text));
+}

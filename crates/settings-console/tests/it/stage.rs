@@ -1,0 +1,205 @@
+//! A console with a workspace, people and keys in it.
+use axum::{Router, body::Body};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
+use settings_api::Api;
+use settings_app::{App, Ports, Rules};
+use settings_console::{Console, SignIn};
+use settings_domain::{
+    ids::UserId,
+    impact::Guard,
+    policy::{Role, ScopeSet, actions},
+    ports::{
+        identity::Profile,
+        store::{ApiKeyFilter, MemberFilter, Page, Selector},
+        tokens::TokenMint as _,
+    },
+    transaction::{Call, Caller, Snapshot},
+};
+use settings_testkit::{
+    entropy::{FixedClock, FixedMint, SeededEntropy},
+    fake::FakeStore,
+    seal::PlainSealer,
+    vault::{FixedOutbound, FixedProber, FixedVault},
+};
+use std::{collections::BTreeSet, sync::Arc};
+use tower::ServiceExt as _;
+
+pub(crate) const ORIGIN: &str = "https://settings.example";
+
+pub(crate) struct Stage {
+    pub(crate) app: Arc<App>,
+    pub(crate) store: FakeStore,
+    pub(crate) router: Router,
+}
+
+/// A signed-in browser.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub(crate) token: String,
+    pub(crate) user: UserId,
+}
+
+pub(crate) struct Shown {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Shown {
+    pub(crate) fn location(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |v| v.to_str().unwrap())
+    }
+    pub(crate) fn cookies(&self) -> Vec<&str> {
+        self.headers.get_all(header::SET_COOKIE).iter().map(|v| v.to_str().unwrap()).collect()
+    }
+}
+
+fn call(who: &Browser) -> Call {
+    let verified_email = Some("admin@acme.example".parse().unwrap());
+    let caller = Caller::User { id: who.user, verified_email, platform: false };
+    Call { caller, request: "test".to_owned(), idempotent: None, guard: Guard::default() }
+}
+
+impl Stage {
+    /// `acme` with an admin.
+    pub(crate) async fn new() -> (Self, Browser) {
+        let sealer = Arc::new(PlainSealer);
+        let store = FakeStore::new(sealer.clone());
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            mint: Arc::new(FixedMint),
+            sealer,
+            vault: Arc::new(FixedVault::new(Arc::new(store.clone()), Arc::new(FixedClock(store.now())))),
+            outbound: Arc::new(FixedOutbound),
+            prober: Arc::new(FixedProber),
+            verifier: None,
+            clock: Arc::new(FixedClock(store.now())),
+            entropy: Arc::new(SeededEntropy::new(7)),
+        };
+        let rules = Rules {
+            floor_days: 30,
+            regions: vec!["eu-central-1".parse().unwrap(), "us-east-1".parse().unwrap()],
+            platform_emails: BTreeSet::new(),
+            platform_subjects: BTreeSet::new(),
+            public_url: ORIGIN.to_owned(),
+        };
+        let app = Arc::new(App::new(ports, rules));
+        let api = Arc::new(Api::new(app.clone(), None));
+        let router = settings_api::router(api.clone()).merge(settings_console::router(Console {
+            api,
+            sign_in: SignIn::Links,
+            mailbox: false,
+        }));
+        let stage = Self { app, store, router };
+        let link =
+            stage.app.seed("acme".parse().unwrap(), "Acme".parse().unwrap(), "admin@acme.example".parse().unwrap());
+        let link = link.await.unwrap();
+        let admin = stage.redeem(link.expose_secret().rsplit('/').next().unwrap()).await;
+        (stage, admin)
+    }
+    async fn redeem(&self, token: &str) -> Browser {
+        let signed_in = self.app.redeem_sign_in(token).await.unwrap().unwrap();
+        Browser { token: signed_in.token.expose_secret().to_owned(), user: signed_in.session.user.id }
+    }
+    async fn snapshot<A: settings_domain::policy::Action>(&self, by: &Browser) -> Snapshot<A> {
+        let asking = call(by);
+        Snapshot::open(&self.store, &asking.caller, &Selector::Slug("acme".parse().unwrap())).await.unwrap()
+    }
+    /// Somebody who joined by invitation.
+    pub(crate) async fn member(&self, admin: &Browser, email: &str, role: Role) -> Browser {
+        let permit = self.snapshot::<actions::InviteMember>(admin).await;
+        let sent = self.app.invite(permit.permit(), &call(admin), email.parse().unwrap(), role).await.unwrap();
+        let token = FixedMint.invitation(sent.value().id, 1).text;
+        let (_, signed_in) = self.app.join_by_link(token.expose_secret(), "test".to_owned()).await.unwrap().unwrap();
+        Browser { token: signed_in.token.expose_secret().to_owned(), user: signed_in.session.user.id }
+    }
+    /// Gives an account a name, as an issuer would.
+    pub(crate) async fn name(&self, email: &str, name: &str) {
+        let profile = Profile {
+            issuer: settings_domain::ports::accounts::EMAIL_ISSUER.to_owned(),
+            subject: email.to_owned(),
+            email: Some(email.parse().unwrap()),
+            email_verified: true,
+            name: Some(name.to_owned()),
+            picture: None,
+        };
+        let fresh = UserId::from_uuid(self.app.ports().entropy.uuid());
+        self.app.ports().store.sync(fresh, &profile).await.unwrap();
+    }
+    /// A key; its id and its value.
+    pub(crate) async fn key(&self, admin: &Browser, name: &str, scopes: &str) -> (String, String) {
+        let permit = self.snapshot::<actions::CreateApiKey>(admin).await;
+        let scopes: ScopeSet = scopes.parse().unwrap();
+        let made =
+            self.app.create_api_key(permit.permit(), &call(admin), name.parse().unwrap(), scopes, None).await.unwrap();
+        (made.key.value().id.to_string(), made.value.unwrap().expose_secret().to_owned())
+    }
+    pub(crate) async fn invite(&self, admin: &Browser, email: &str) -> String {
+        let permit = self.snapshot::<actions::InviteMember>(admin).await;
+        let sent = self.app.invite(permit.permit(), &call(admin), email.parse().unwrap(), Role::Viewer).await.unwrap();
+        sent.value().id.to_string()
+    }
+    pub(crate) async fn workspace(&self, admin: &Browser) -> settings_domain::ids::WorkspaceId {
+        self.snapshot::<actions::ReadWorkspace>(admin).await.permit().scope().workspace()
+    }
+    pub(crate) async fn members(&self, admin: &Browser) -> Vec<String> {
+        let mut snapshot = self.snapshot::<actions::ListMembers>(admin).await;
+        let found = snapshot.members(&MemberFilter::default(), Page { after: None, limit: 100 }).await.unwrap();
+        found.iter().map(|m| format!("{} {}", m.user.email.as_ref().unwrap().as_str(), m.member.role)).collect()
+    }
+    pub(crate) async fn key_names(&self, admin: &Browser) -> Vec<String> {
+        let mut snapshot = self.snapshot::<actions::ListApiKeys>(admin).await;
+        let found = snapshot.api_keys(ApiKeyFilter::default(), Page { after: None, limit: 100 }).await.unwrap();
+        found.iter().map(|k| k.key.name.as_str().to_owned()).collect()
+    }
+    pub(crate) async fn environments(&self, admin: &Browser) -> Vec<(String, String)> {
+        let found = self.snapshot::<actions::ListEnvironments>(admin).await.environments().await.unwrap();
+        found.iter().map(|e| (e.id.to_string(), e.name.as_str().to_owned())).collect()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Shown {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Shown { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+    pub(crate) async fn get(&self, who: Option<&Browser>, path: &str) -> Shown {
+        let mut request = Request::get(path).header("accept", "text/html");
+        if let Some(who) = who {
+            request = request.header("cookie", format!("__Host-settings={}", who.token));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+    /// Posts a form as a browser would from a page of this console.
+    pub(crate) async fn post(&self, who: &Browser, path: &str, form: &[(&str, &str)]) -> Shown {
+        self.post_from(Some(who), path, form, &[("sec-fetch-site", "same-origin")]).await
+    }
+    pub(crate) async fn post_from(
+        &self,
+        who: Option<&Browser>,
+        path: &str,
+        form: &[(&str, &str)],
+        more: &[(&str, &str)],
+    ) -> Shown {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        if let Some(who) = who {
+            request = request.header("cookie", format!("__Host-settings={}", who.token));
+        }
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+}
+
+/// The value of a hidden or typed field on a page.
+pub(crate) fn value<'a>(page: &'a str, name: &str) -> &'a str {
+    let wanted = format!("name=\"{name}\"");
+    let tag =
+        page.split('<').filter_map(|t| t.split('>').next()).find(|t| t.starts_with("input") && t.contains(&wanted));
+    let tag = tag.unwrap_or_else(|| panic!("no {name} in {page}"));
+    tag.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
+}

@@ -1,0 +1,72 @@
+// axe on every screen, wide and narrow, light and dark; the markup itself; and reflow.
+import fs from "node:fs";
+import { HtmlValidate } from "html-validate";
+import { context, ok } from "./lib.mjs";
+import { states } from "./states.mjs";
+
+const axe = fs.readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+const run = async (page, name, contrastOnly) => {
+  const found = await page.evaluate(([tags, contrast]) => window.axe.run(document, { runOnly: contrast ? { type: "rule", values: ["color-contrast"] } : tags, resultTypes: ["violations"] }), [TAGS, contrastOnly]);
+  ok(found.violations.length === 0, `axe ${name}: ${found.violations.map((v) => `${v.id} ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")} :: ${n.any[0]?.message ?? n.failureSummary}`).join(" | ")}`).join("; ")}`);
+};
+
+// One visit to a screen serves all: axe in both themes, and a picture in both where a folder is given.
+export const screens = async (browser, world, pictures) => {
+  for (const [width, height] of [[1440, 1000], [390, 844]]) {
+    for (const [name, who, go] of states) {
+      const made = await context(browser, world, who, { viewport: { width, height }, colorScheme: "light" });
+      const page = await made.newPage();
+      try {
+        await go(page, world);
+        for (const scheme of ["light", "dark"]) {
+          await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+          await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${scheme}.png`, fullPage: !(await page.$("dialog[open]")) && name !== "members-menu" && name !== "drawer" });
+          if (scheme === "light") await page.evaluate(axe);
+          await run(page, `${name} ${width} ${scheme}`, scheme === "dark");
+        }
+      } catch (e) { ok(false, `${name} ${width}: ${e.message.split("\n")[0]}`); }
+      await made.close();
+    }
+  }
+};
+
+const paths = (world) => ["/workspace", "/environments", "/environments/new", "/members", "/members/invite", `/members/${world.people.editor.id}/role`, `/members/${world.people.long.id}/remove`, `/members/${world.people.jonas.id}/remove`, "/roles", "/api-keys", "/api-keys?creator=departed", "/api-keys/new", `/api-keys/${world.key.id}/revoke`, "/audit-log", "/audit-log/2", "/audit-log/verify", "/sessions", "/sessions/others/end", "/find?q=role", "/nothing"];
+
+export const reflow = async (browser, world) => {
+  const spacing = "*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important} p{margin-block-end:2em!important}";
+  const wideFont = ":root{--font:'DejaVu Sans'!important;--mono:'DejaVu Sans Mono'!important}";
+  const views = [["320", 320, 640, ""], ["320 with spacing", 320, 640, spacing], ["1280 at 200 %", 640, 450, ""], ["768", 768, 1024, ""], ["900", 900, 900, ""], ["1024", 1024, 900, ""], ["1040", 1040, 900, ""], ["1040 with a wide font", 1040, 900, wideFont], ["320 with a wide font", 320, 640, wideFont]];
+  for (const [label, width, height, css] of views) {
+    const made = await context(browser, world, "admin", { viewport: { width, height } });
+    const page = await made.newPage();
+    for (const path of paths(world)) {
+      await page.goto(world.settings + path);
+      if (css) await page.evaluate((text) => { const sheet = new CSSStyleSheet(); sheet.replaceSync(text); document.adoptedStyleSheets = [sheet]; }, css);
+      const [wider, parts] = await page.evaluate(() => {
+        const width = document.documentElement.clientWidth;
+        const parts = [...document.querySelectorAll("main *")].filter((e) => { const r = e.getBoundingClientRect(); return r.width > 2 && r.right > width + 1 && !e.closest("pre,.vh,.cell-label,thead,[popover]"); });
+        return [document.documentElement.scrollWidth > width, parts.slice(0, 3).map((e) => `${e.tagName}.${e.className}`)];
+      });
+      ok(!wider && parts.length === 0, `reflow ${label} ${path}: ${wider} ${parts}`);
+    }
+    await made.close();
+  }
+};
+
+export const markup = async (world) => {
+  const off = ["no-redundant-role", "void-style", "long-title", "no-implicit-button-type", "doctype-style", "attribute-boolean-style", "text-content", "no-trailing-whitespace"];
+  const validator = new HtmlValidate({ extends: ["html-validate:standard"], rules: { ...Object.fromEntries(off.map((r) => [r, "off"])), "no-inline-style": "error" } });
+  const check = async (url, who) => {
+    const text = await (await fetch(url, { headers: who ? { cookie: `settings=${world.people[who].token}` } : {} })).text();
+    const found = (await validator.validateString(text)).results.flatMap((r) => r.messages);
+    ok(found.length === 0, `markup ${url} ${who}: ${found.map((m) => `${m.ruleId} ${m.message} @ ${text.split("\n")[m.line - 1]?.slice(Math.max(0, m.column - 40), m.column + 60)}`).slice(0, 4).join(" | ")}`);
+    ok(!/\sstyle=|\son[a-z]+=/.test(text), `${url}: a style or event attribute`);
+  };
+  for (const path of paths(world)) for (const who of ["admin", "editor", "viewer"]) await check(world.settings + path, who);
+  for (const path of ["/sign-in", "/sign-in/sgn_x", "/invitations/inv_x"]) await check(world.base + path, null);
+  await check(`${world.base}/`, "admin");
+  await check(`${world.base}/dev/mailbox`, null);
+};

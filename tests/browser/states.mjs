@@ -1,0 +1,62 @@
+// Every screen that there is, and how to get there. Used by the accessibility checks and by the pictures.
+import { dialogOpen, openDialog } from "./lib.mjs";
+
+const at = (path) => (page, world) => page.goto(world.settings + path);
+const dialog = (path, opener, then) => async (page, world) => {
+  await page.goto(world.settings + path);
+  await openDialog(page, opener(world));
+  if (then) await then(page, world);
+};
+const row = (who, action) => async (page, world) => {
+  const id = world.people[who].id;
+  await page.goto(`${world.settings}/members`);
+  await page.click(`[popovertarget="menu-${id}"]`);
+  await page.click(`#menu-${id} a[href$="${id}/${action}"]`);
+  await dialogOpen(page);
+};
+
+// name, who, how, and whether the picture shows the whole page
+export const states = [
+  ["sign-in", null, (p, w) => p.goto(`${w.base}/sign-in`)],
+  ["sign-in-fault", null, async (p, w) => { await p.goto(`${w.base}/sign-in`); await p.evaluate(() => { document.querySelector("form").noValidate = true; }); await p.fill("#email", "nobody"); await p.click("[type=submit]"); await p.waitForSelector("#email-error"); }],
+  ["link-dead", null, async (p, w) => { await p.goto(`${w.base}/sign-in/sgn_unknown`); await p.click("[type=submit]"); await p.waitForSelector("text=This link does not work"); }],
+  ["invitation", null, (p, w) => p.goto(w.invitation)],
+  ["invitation-dead", null, (p, w) => p.goto(`${w.base}/invitations/inv_unknown`)],
+  ["choose", "admin", (p, w) => p.goto(`${w.base}/`)],
+  ["switcher", "admin", async (p, w) => { await at("/workspace")(p, w); const menu = p.locator("button[popovertarget=nav] >> nth=0"); if (await menu.isVisible()) await menu.click(); await openDialog(p, ".ws-link"); }],
+  ["general", "admin", at("/workspace")],
+  ["general-dirty", "admin", async (p, w) => { await at("/workspace")(p, w); await p.fill("#name", "Acme Robotics Europe"); await p.fill("#seats", "20"); }],
+  ["general-faults", "admin", async (p, w) => { await at("/workspace")(p, w); await p.evaluate(() => { document.querySelector("form[data-savebar]").noValidate = true; }); await p.fill("#name", " "); await p.fill("#retention", "0"); await p.fill("#seats", "1"); await p.click("text=Save changes"); await p.waitForSelector("#name-error"); }],
+  ["general-confirm", "admin", async (p, w) => { await at("/workspace")(p, w); await p.fill("#retention", "45"); await p.click("text=Save changes"); await p.waitForSelector("text=Lower the data retention?"); }],
+  ["general-viewer", "viewer", at("/workspace")],
+  ["environments", "admin", at("/environments")],
+  ["environment-new", "admin", dialog("/environments", () => "a[href$='environments/new']")],
+  ["environment-delete", "admin", dialog("/environments", () => "a[href$='/delete'] >> nth=0")],
+  ["members", "admin", at("/members")],
+  ["members-none", "admin", at("/members?q=zzz")],
+  ["members-menu", "admin", async (p, w) => { await at("/members")(p, w); await p.click(`[popovertarget="menu-${w.people.editor.id}"]`); }],
+  ["members-editor", "editor", at("/members")],
+  ["members-viewer", "viewer", at("/members")],
+  ["invite", "admin", dialog("/members", () => "a[href$='members/invite']")],
+  ["invite-fault", "admin", dialog("/members", () => "a[href$='members/invite']", async (p) => { await p.fill("#email", "jonas.weber@acme.example"); await p.click("dialog [type=submit]"); await p.waitForSelector("#email-error"); })],
+  ["role", "admin", async (p, w) => { const id = w.people.editor.id; await at("/members")(p, w); if (await p.isVisible(`a.only-wide[href$="${id}/role"]`)) await p.click(`a.only-wide[href$="${id}/role"]`); else { await p.click(`[popovertarget="menu-${id}"]`); await p.click(`#menu-${id} a[href$="role"]`); } await dialogOpen(p); }],
+  ["remove", "admin", row("jonas", "remove")],
+  ["remove-page", "admin", (p, w) => p.goto(`${w.settings}/members/${w.people.jonas.id}/remove`)],
+  ["roles", "viewer", at("/roles")],
+  ["keys", "admin", at("/api-keys")],
+  ["keys-departed", "admin", at("/api-keys?creator=departed")],
+  ["keys-editor", "editor", at("/api-keys")],
+  ["key-new", "admin", dialog("/api-keys", () => "a[href$='api-keys/new']", async (p) => { await p.fill("#name", "Release dashboard"); for (const s of ["workflows:read", "runs:read", "secrets:read"]) await p.check(`[value="${s}"]`); })],
+  ["key-faults", "admin", dialog("/api-keys", () => "a[href$='api-keys/new']", async (p) => { await p.evaluate(() => { document.querySelector("dialog form").noValidate = true; }); await p.click("dialog [type=submit]"); await p.waitForSelector("#scope-error"); })],
+  ["key-created", "admin", dialog("/api-keys", () => "a[href$='api-keys/new']", async (p) => { await p.fill("#name", "Release dashboard"); for (const s of ["workflows:read", "runs:read"]) await p.check(`[value="${s}"]`); await p.click("dialog [type=submit]"); await p.waitForSelector("#secret"); })],
+  ["key-revoke", "admin", dialog("/api-keys", (w) => `a[href$='${w.key.id}/revoke']`)],
+  ["key-in-use", "admin", dialog("/api-keys", (w) => `a[href$='${w.used.id}/revoke']`, async (p) => { await p.click("dialog [type=submit]"); await p.waitForSelector("text=Revoke anyway"); })],
+  ["audit", "admin", at("/audit-log")],
+  ["audit-filtered", "admin", at("/audit-log?risk=medium&action=member.updated")],
+  ["audit-detail", "admin", dialog("/audit-log?action=workspace.updated", () => ".c-event a >> nth=0", (p) => p.click("summary"))],
+  ["audit-verify", "admin", dialog("/audit-log", () => "a[href$='audit-log/verify']")],
+  ["sessions", "admin", at("/sessions")],
+  ["find", "admin", at("/find?q=seats")],
+  ["not-found", "admin", at("/nothing-here")],
+  ["drawer", "admin", async (p, w) => { await at("/members")(p, w); const menu = p.locator("button[popovertarget=nav] >> nth=0"); if (await menu.isVisible()) await menu.click(); }],
+];

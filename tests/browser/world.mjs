@@ -1,0 +1,111 @@
+// A running service with people in it. It is the real program, on a database of its own; nothing stands in for anything.
+import { spawn, execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+const PEOPLE = [
+  ["jonas", "jonas.weber@acme.example", "Jonas Weber", "admin"],
+  ["editor", "lena.fischer@acme.example", "Lena Fischer", "editor"],
+  ["priya", "priya.raman@acme.example", "Priya Raman", "editor"],
+  ["viewer", "kenji.watanabe@acme.example", "Kenji Watanabe", "viewer"],
+  ["long", "alexandria.montgomery-featherstonehaugh@subsidiary.acme-robotics.example", "Alexandria Montgomery-Featherstonehaugh", "viewer"],
+  ["gone", "sam.ito@contractor.example", "Sam Ito", "admin"],
+];
+
+// `store` is "sqlite", or the URL of an empty Postgres database.
+export const start = async (binary, store) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "settings-browser-"));
+  const sqlite = store === "sqlite";
+  const child = spawn(binary, ["serve"], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH,
+      HOME: folder,
+      SETTINGS_BIND: "127.0.0.1:0",
+      SETTINGS_DEMO: "on",
+      SETTINGS_RATE_LIMIT: "off",
+      DATABASE_URL: sqlite ? "sqlite://data/settings.db" : store,
+      RUST_LOG: "warn",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "", log = "";
+  child.stderr.on("data", (d) => { log += d; });
+  const first = await new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`the service does not start\n${log}`)), 60_000);
+    child.once("exit", (code) => reject(new Error(`the service ended with ${code}\n${log}`)));
+    child.stdout.on("data", (d) => {
+      said += d;
+      const base = /listening on (http:\S+)/.exec(said), link = /sign in as its admin: (\S+)/.exec(said);
+      if (base && link) { clearTimeout(late); resolve({ base: base[1], link: link[1] }); }
+    });
+  });
+  const world = { base: first.base, settings: `${first.base}/acme/settings`, people: {}, folder, store: sqlite ? "SQLite" : "Postgres" };
+  world.stop = async () => {
+    child.removeAllListeners("exit");
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    await ended;
+    fs.rmSync(folder, { recursive: true, force: true });
+  };
+  world.log = () => log;
+  await settle(world, first.link, sqlite ? path.join(folder, "data", "settings.db") : store);
+  return world;
+};
+
+const json = async (url, options = {}, token) => {
+  const headers = { accept: "application/json", ...(token && { authorization: `Bearer ${token}` }), ...(options.body && { "content-type": "application/json" }) };
+  const answer = await fetch(url, { ...options, headers: { ...headers, ...options.headers } });
+  if (!answer.ok) throw new Error(`${options.method ?? "GET"} ${url}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? null : answer.json();
+};
+
+export const mailTo = async (world, address, after = 0) => {
+  for (let tries = 0; tries < 200; tries++) {
+    const { items } = await json(`${world.base}/dev/mailbox`);
+    const mine = items.filter((m) => m.to === address);
+    if (mine.length > after) return mine[0].link;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no mail to ${address}`);
+};
+
+const settle = async (world, link, database) => {
+  const admin = (await json(link, { method: "POST" })).token;
+  const api = (method, at, body, token = admin) => json(`${world.base}/w/acme${at}`, { method, body: body && JSON.stringify(body) }, token);
+  world.api = api;
+  world.people.admin = { token: admin, email: "admin@acme.example", name: "Maya Okafor" };
+  await api("PUT", "/workspace", { name: "Acme Robotics", seatLimit: 12 });
+  for (const [who, email, name, role] of PEOPLE) {
+    await api("POST", "/workspace/members", { email, role });
+    const token = (await json(await mailTo(world, email), { method: "POST" })).token;
+    world.people[who] = { token, email, name, role };
+  }
+  for (const name of ["staging", "development"]) {
+    const { items } = await api("GET", "/workspace/environments");
+    await api("PUT", "/workspace/environments", { environments: [...items.map(({ id, name, tier }) => ({ id, name, tier })), { name, tier: name }] });
+  }
+  const key = (who, name, scopes) => api("POST", "/workspace/api-keys", { name, scopes }, world.people[who].token);
+  world.key = await key("jonas", "CI deploy pipeline", ["workflows:read", "workflows:write", "runs:read", "runs:write"]);
+  await key("admin", "Grafana dashboards", ["workflows:read", "runs:read"]);
+  await key("admin", "SIEM export", ["audit:read"]);
+  await key("gone", "Vault sync", ["secrets:read", "workspace:read"]);
+  world.used = await key("admin", "Nightly backup", ["workspace:read"]);
+  await json(`${world.base}/workspace`, { headers: { "x-api-key": world.used.key } });
+  // Names come from an identity provider; people who come by e-mailed links have none, so the database is told.
+  name(database, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
+  // A second workspace, so that there is one to choose.
+  await json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name: "Northwind Labs", slug: "northwind", adminEmail: "admin@acme.example" }) }, admin);
+  const { items } = await api("GET", "/workspace/members?limit=100");
+  for (const m of items) for (const p of Object.values(world.people)) if (p.email === m.email) p.id = m.userId;
+  await api("DELETE", `/workspace/members/${world.people.gone.id}`);
+  for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role });
+};
+
+const name = (database, names) => {
+  const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
+  const sql = names.map(([email, name]) => `UPDATE users SET name = ${quoted(name)} WHERE email = ${quoted(email)};`).join("\n");
+  if (database.startsWith("postgres")) execFileSync("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
+  else execFileSync("python3", ["-c", "import sqlite3,sys\nd=sqlite3.connect(sys.argv[1],timeout=30)\nd.executescript(sys.argv[2])\nd.commit()", database, sql]);
+};
