@@ -35,6 +35,7 @@ missing_packages() {
     [[ -n ${SETTINGS_TEST_PG_BIN:-} ]] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
 }
 
 install_packages() {

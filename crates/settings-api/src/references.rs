@@ -74,6 +74,7 @@ impl Body for Declared {
 /// What refers, with all that it uses.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the HTTP contract")]
 pub(crate) struct Referrer {
     /// What kind of thing refers.
     referrer_kind: String,

@@ -205,12 +205,12 @@ async fn a_digest_is_mailed_once_by_two_servers_and_its_checkpoint_verifies(stor
     let printed = String::from_utf8(printed.stdout).unwrap();
     let key = CheckpointKey::parse(printed.lines().next().unwrap()).expect(&printed);
     let start = text.find("settings-audit/").unwrap();
-    let note: String = text[start..].lines().take(5).map(|l| format!("{}\n", l.trim())).collect();
+    let note = text[start..].lines().take(5).map(str::trim).collect::<Vec<_>>().join("\n") + "\n";
     let (workspace, link) = key.verify(&note).unwrap_or_else(|e| panic!("{e}: {note}"));
     assert_eq!((workspace.to_string(), link.seq), (tenant.id.clone(), events));
     let all = tenant.events().await;
     let last = all.iter().find(|e| e["seq"] == events).unwrap();
-    let hash: String = link.hash.iter().map(|b| format!("{b:02x}")).collect();
+    let hash = link.hash.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(last["hash"], hash.as_str());
     // Both servers have had time to see that it was due: the second period shows that there was one digest in the first.
     // By two days, because no instant of a workspace is due twice.

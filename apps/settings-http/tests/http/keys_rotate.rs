@@ -31,7 +31,7 @@ async fn add_idle_keys(site: &Site, keyring: &std::path::Path) {
             .generate_data_key(&[("purpose", "data-key"), ("workspace", &text), ("generation", "1")])
             .await
             .unwrap();
-        let wrapped: String = data.wrapped.iter().map(|b| format!("{b:02x}")).collect();
+        let wrapped = data.wrapped.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
         rows.push(match site.home.store {
             Store::Sqlite => format!("(x'{hex}', 1, x'{wrapped}', '{}', 0)", data.wrapped_by),
             Store::Postgres => format!("('{text}', 1, '\\x{wrapped}', '{}', 0)", data.wrapped_by),

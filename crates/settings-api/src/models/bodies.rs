@@ -114,6 +114,7 @@ pub(crate) struct IntegrationChange {
     pub(super) name: Option<DisplayName>,
     /// Null takes it away.
     #[schema(value_type = Option<String>, max_length = 2000)]
+    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub(super) description: Option<Option<Description>>,
     /// https. One of another origin needs the credential again.
     #[schema(format = "uri", max_length = 2048)]
@@ -203,6 +204,7 @@ pub(crate) struct ModelChange {
     name: Option<DisplayName>,
     /// Null takes it away.
     #[schema(value_type = Option<String>, max_length = 2000)]
+    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     description: Option<Option<Description>>,
     /// https. One of another origin needs the credential again.
     #[schema(format = "uri", max_length = 2048)]

@@ -30,6 +30,7 @@ use utoipa::ToSchema;
 /// A model, without its credential.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the HTTP contract")]
 pub(crate) struct Model {
     /// Its id.
     #[schema(format = Uuid)]

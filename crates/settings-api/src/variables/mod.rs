@@ -193,7 +193,7 @@ async fn preview(
     let file: DotenvFile = input.json()?;
     let entries = file.entries()?;
     let planned = api.app().preview_variables(&mut snapshot, file.environment_id, &entries).await?;
-    let planned = planned.ok_or_else(|| unknown_environment())?;
+    let planned = planned.ok_or_else(unknown_environment)?;
     Ok(Answer::ok(&ImportPlan::new(file.environment_id, &planned)).no_store())
 }
 

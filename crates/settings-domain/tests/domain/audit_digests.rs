@@ -120,7 +120,10 @@ fn a_digest_that_is_sent_needs_recipients_and_levels_and_one_that_is_not_needs_n
 fn an_address_counts_once_in_its_first_spelling() {
     let typed = ["Ada@Example.org", "bo@example.org", "ada@example.ORG"].map(|e| e.parse().unwrap());
     let s = DigestSettings::new(true, Schedule::default(), BTreeSet::from([Risk::Low]), typed.to_vec());
-    assert_eq!(s.recipients.iter().map(|e| e.as_str()).collect::<Vec<_>>(), ["Ada@Example.org", "bo@example.org"]);
+    assert_eq!(
+        s.recipients.iter().map(settings_domain::text::Email::as_str).collect::<Vec<_>>(),
+        ["Ada@Example.org", "bo@example.org"]
+    );
 }
 
 #[test]
@@ -189,7 +192,7 @@ fn a_digest_begins_once_when_it_is_due_and_owes_each_recipient_a_mail() {
         .iter()
         .map(|n| match n {
             Notice::AuditDigestMail { run, recipient, .. } => (*run, *recipient),
-            other => panic!("{other:?}"),
+            other @ Notice::InvitationMail { .. } => panic!("{other:?}"),
         })
         .collect();
     let id = DigestRunId::from_uuid(uuid(7));

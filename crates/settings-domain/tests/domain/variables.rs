@@ -216,6 +216,11 @@ fn the_matrix_compares_with_production_or_with_the_first_that_has_the_name() {
     let matrix = Matrix::new(vec![dev, production.clone(), staging], &records);
     assert_eq!(matrix.environments.first().map(|e| e.id), Some(production.id));
     let states: Vec<Vec<_>> = matrix.rows.iter().map(|r| r.cells.iter().map(|c| c.state).collect()).collect();
-    use CellState::{Different, Missing, Same};
-    assert_eq!(states, [vec![Same, Same, Different], vec![Missing, Same, Different]]);
+    assert_eq!(
+        states,
+        [
+            vec![CellState::Same, CellState::Same, CellState::Different],
+            vec![CellState::Missing, CellState::Same, CellState::Different]
+        ]
+    );
 }

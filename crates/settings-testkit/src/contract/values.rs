@@ -1,4 +1,5 @@
 //! Variables, secrets, models and references: kept byte for byte, unique where they must be, gone with what held them.
+use secrecy::ExposeSecret as _;
 use super::{
     Scenario, World,
     scenario::{ALL, call},
@@ -16,7 +17,7 @@ use settings_domain::{
     policy::{Actor, Permit, SystemTask, actions, permit},
     ports::{
         outbound::OutboundUrl,
-        store::{Selector, TenantReads as _},
+        store::{Selector},
         vault::{OldWrapping, Rewrapped, WrappedDataKey},
     },
     references::{Declaration, ReferrerKey, Use},
@@ -162,7 +163,7 @@ async fn twenty_parallel_variables_of_one_name_are_one(world: World) {
     }
     let done = calls.join_all().await;
     assert_eq!(done.iter().filter(|r| r.is_ok()).count(), 1);
-    assert!(done.iter().flat_map(|r| r.as_ref().err()).all(|e| e.contains("NameTaken")), "{done:?}");
+    assert!(done.iter().filter_map(|r| r.as_ref().err()).all(|e| e.contains("NameTaken")), "{done:?}");
     // The same name elsewhere is another variable.
     let production = s.environments().await.iter().find(|e| e.is_protected()).expect("production").id;
     variable(&s, production, "ONE", "v").await.expect("a variable");
@@ -174,7 +175,6 @@ async fn a_secret_is_read_as_it_was_written_and_stays_sealed(world: World) {
     let open = secret(&s, lab, "an odd näme", false).await;
     let permit = s.may::<actions::RevealSecret>(&s.admin.caller).await.expect("a right");
     let shown = s.app.reveal_secret(&permit, &call(&s.admin.caller), open).await.expect("a value");
-    use secrecy::ExposeSecret as _;
     assert_eq!(shown.value.expect("a value").expose_secret(), "secret");
     let seal = s.may::<actions::SealSecret>(&s.admin.caller).await.expect("a right");
     s.app.seal_secret(&seal, &call(&s.admin.caller), open).await.expect("sealed");
@@ -213,23 +213,23 @@ async fn a_model_is_read_as_it_was_written(world: World) {
 async fn what_belongs_to_another_tenant_is_not_there(world: World) {
     let (a, b) = (Scenario::acme(&world).await, Scenario::called(&world, "other").await);
     let lab = lab(&b).await;
-    let (v, s, m) = (variable(&b, lab, "A", "v").await.expect("a variable"), secret(&b, lab, "s", false).await, model(&b, "m").await.id);
+    let (variable_id, secret_id, model_id) = (variable(&b, lab, "A", "v").await.expect("a variable"), secret(&b, lab, "s", false).await, model(&b, "m").await.id);
     let mut reads = a.reads().await;
-    assert_eq!(reads.variable(v).await.expect("a read"), None);
-    assert_eq!(reads.secret(s).await.expect("a read"), None);
-    assert_eq!(reads.model(m).await.expect("a read"), None);
+    assert_eq!(reads.variable(variable_id).await.expect("a read"), None);
+    assert_eq!(reads.secret(secret_id).await.expect("a read"), None);
+    assert_eq!(reads.model(model_id).await.expect("a read"), None);
     assert!(reads.variable_records(None).await.expect("a read").is_empty());
     assert!(reads.secrets(Some(lab), ALL).await.expect("a read").is_empty());
     assert!(reads.models(ALL).await.expect("a read").is_empty());
-    let uses = BTreeSet::from([Use::from(v), Use::from(s), Use::from(m), Use::from(lab)]);
+    let uses = BTreeSet::from([Use::from(variable_id), Use::from(secret_id), Use::from(model_id), Use::from(lab)]);
     assert!(reads.known_uses(&uses).await.expect("a read").is_empty());
     drop(reads);
     let permit = a.may::<actions::DeleteVariable>(&a.admin.caller).await.expect("a right");
-    let refused = a.app.delete_variable(&permit, &call(&a.admin.caller), v).await;
+    let refused = a.app.delete_variable(&permit, &call(&a.admin.caller), variable_id).await;
     assert!(format!("{refused:?}").contains("NotFound"), "{refused:?}");
     // A record tells its own tenant, and only to who may enter there.
     let store = a.app.ports().store.as_ref();
-    for selector in [Selector::Variable(v), Selector::Model(m)] {
+    for selector in [Selector::Variable(variable_id), Selector::Model(model_id)] {
         assert!(Snapshot::<actions::ListVariables>::open(store, &a.admin.caller, &selector).await.is_err());
         let theirs = Snapshot::<actions::ListVariables>::open(store, &b.admin.caller, &selector).await.expect("a door");
         assert_eq!(theirs.permit().scope().workspace(), b.workspace);
@@ -369,7 +369,7 @@ async fn a_wrapping_is_replaced_only_while_it_is_the_old_one(world: World) {
     keys.extend(keys.last().cloned().map(|k| Rewrapped { old: OldWrapping { wrapped: vec![9; 60], ..k.old }, ..k }));
     assert_eq!(store.rewrap(&permit, &keys).await.expect("written"), 2, "what changed meanwhile is left alone");
     assert_eq!(store.count_wrappings("new").await.expect("a count"), (3, 1));
-    assert_eq!(store.data_keys(scope).await.expect("a read")[0].wrapped_by, "new");
+    assert_eq!(store.data_keys(scope).await.expect("a read").first().expect("a key").wrapped_by, "new");
 }
 
 /// The type says that a model's id is no variable's.

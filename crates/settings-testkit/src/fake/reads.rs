@@ -90,9 +90,9 @@ impl Tenant {
 
 impl View {
     /// Which workspaces use a model of the platform.
-    pub(super) fn system_model_tenants(&self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
+    pub(super) fn system_model_tenants(&self, model: ModelId) -> Vec<Tenants> {
         if self.workspace != Some(WorkspaceId::PLATFORM) {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let uses = Use::from(model);
         let tenants = self.state.open_tenants().filter_map(|t| {
@@ -100,7 +100,7 @@ impl View {
             let (workspace, name) = (t.workspace.id, t.workspace.name.clone());
             (referrers > 0).then_some(Tenants { workspace, name, referrers })
         });
-        Ok(tenants.collect())
+        tenants.collect()
     }
 }
 

@@ -134,7 +134,7 @@ impl UnitOfWork for Work {
         })
     }
     async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
-        self.view.system_model_tenants(model)
+        Ok(self.view.system_model_tenants(model))
     }
     async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
         others_first().await;

@@ -161,6 +161,6 @@ impl World {
 
 /// A notice speaks of what it is about by ids and numbers only.
 const _: fn(Notice) = |notice| match notice {
-    Notice::InvitationMail { delivery: _, invitation: _, generation: _ } => {}
-    Notice::AuditDigestMail { delivery: _, run: _, recipient: _ } => {}
+    Notice::InvitationMail { delivery: _, invitation: _, generation: _ }
+    | Notice::AuditDigestMail { delivery: _, run: _, recipient: _ } => {}
 };
