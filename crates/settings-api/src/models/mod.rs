@@ -1,5 +1,4 @@
-//! Models in both dialects: `/settings/model-integrations` (seed A), `/api/models` and `/api/system-models` (seed B). One
-//! record; no answer has a credential.
+//! Models in both dialects (`/settings/model-integrations`, `/api/models`, `/api/system-models`); no answer has a credential.
 mod bodies;
 mod system;
 
