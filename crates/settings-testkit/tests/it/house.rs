@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-notify",
             "settings-oidc",
             "settings-postgres",
+            "settings-probe",
             "settings-slack",
             "settings-sqlite",
             "settings-webhook",
