@@ -4,12 +4,15 @@
 //! is hashed into the workspace's chain, and *personal fields* that enter the chain only as commitments under a salt
 //! of the person they speak of. Destroying the salt erases the field; the chain still verifies. Why: `docs/adr/0004`.
 mod record;
+mod target;
 
 pub use record::{AuditRecord, Broken, Commitment, Opening, SealedEvent, Verification};
+pub use target::Target;
 
 use crate::{
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId, WorkspaceId},
-    policy::{Actor, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
+    ids::{ApiKeyId, PersonId, WorkspaceId},
+    notifications::Channel,
+    policy::{Actor, EventType, Mutation, Permit, Principal, Requirement, Role, ScopeSet},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
@@ -98,6 +101,21 @@ facts! {
     KeysRotated = "keys.rotated", Critical, "Data keys were wrapped by a new key-encryption key.";
     AuditDigestUpdated = "audit_digest.updated", Medium, "The audit digest's schedule, content or recipients changed.";
     AuditDigestSent = "audit_digest.sent", Low, "A mail server accepted an audit digest.";
+    NotificationsUpdated = "notifications.updated", Medium, "Notification preferences changed.";
+    NotificationTested = "notification.tested", Low, "A test message was sent over a channel.";
+    EventPublished = "event.published", Low, "An event was handed to notifications.";
+    DeliveryRetried = "delivery.retried", Low, "A delivery that was given up is tried again.";
+    DeliveryGivenUp = "delivery.given_up", Medium, "A delivery failed for good.";
+    ConnectionStarted = "connection.started", Low, "Somebody began to connect Slack.";
+    ConnectionAuthorized = "connection.authorized", Medium, "Slack was connected, or connected again.";
+    ConnectionUpdated = "connection.updated", Medium, "A connection's channel changed, or it was switched off.";
+    ConnectionFailed = "connection.failed", Medium, "Slack refused a connection's token or channel.";
+    ConnectionDeleted = "connection.deleted", Medium, "A connection was deleted.";
+    WebhookSubscriptionCreated = "webhook_subscription.created", Medium, "A webhook subscription was made.";
+    WebhookSubscriptionUpdated = "webhook_subscription.updated", Medium, "A webhook subscription's address, events or state changed.";
+    WebhookSecretRotated = "webhook_subscription.secret_rotated", Medium, "A webhook subscription got another secret.";
+    WebhookSubscriptionDisabled = "webhook_subscription.disabled", Medium, "A webhook subscription failed for too long and was disabled.";
+    WebhookSubscriptionDeleted = "webhook_subscription.deleted", Medium, "A webhook subscription was deleted.";
     AuthzDenied = "authz.denied", High, "Calls were refused for lack of a permission.";
 }
 
@@ -114,6 +132,14 @@ impl PublicValue {
     /// Levels of risk, lowest first.
     pub(crate) fn risks(risks: &BTreeSet<Risk>) -> Self {
         Self(risks.iter().map(|r| r.name()).collect::<Vec<_>>().join(" "))
+    }
+    /// Channels, in the order of seed A.
+    pub(crate) fn channels(channels: &BTreeSet<Channel>) -> Self {
+        Self(channels.iter().map(|c| c.name()).collect::<Vec<_>>().join(" "))
+    }
+    /// Event types, in the order of seed A.
+    pub(crate) fn events(events: &BTreeSet<EventType>) -> Self {
+        Self(events.iter().map(|e| e.name()).collect::<Vec<_>>().join(" "))
     }
     /// A word from the operator's configuration.
     pub(crate) fn configured(w: &str) -> Self {
@@ -171,62 +197,6 @@ impl fmt::Debug for PersonalField {
             .field("field", &self.field)
             .field("person", &self.person)
             .finish_non_exhaustive()
-    }
-}
-
-/// What the fact is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// The workspace itself.
-    Workspace,
-    /// An environment.
-    Environment(EnvironmentId),
-    /// A member. Their account id is personal, so it stands aside.
-    Member(PersonId, UserId),
-    /// An invitation.
-    Invitation(InvitationId),
-    /// An API key.
-    ApiKey(ApiKeyId),
-    /// A variable.
-    Variable(VariableId),
-    /// A secret.
-    Secret(SecretId),
-    /// A model.
-    Model(ModelId),
-    /// Something outside that uses things of the workspace. Its id is somebody else's text, so it stands aside.
-    Referrer,
-    /// The service's own keys.
-    Keys,
-    /// The audit digest.
-    AuditDigest,
-}
-
-impl Target {
-    const fn kind(self) -> &'static str {
-        match self {
-            Self::Workspace => "workspace",
-            Self::Environment(_) => "environment",
-            Self::Member(..) => "member",
-            Self::Invitation(_) => "invitation",
-            Self::ApiKey(_) => "api_key",
-            Self::Variable(_) => "variable",
-            Self::Secret(_) => "secret",
-            Self::Model(_) => "model",
-            Self::Referrer => "referrer",
-            Self::Keys => "keys",
-            Self::AuditDigest => "audit_digest",
-        }
-    }
-    const fn public_id(self) -> Option<Uuid> {
-        match self {
-            Self::Workspace | Self::Member(..) | Self::Referrer | Self::Keys | Self::AuditDigest => None,
-            Self::Environment(id) => Some(id.as_uuid()),
-            Self::Invitation(id) => Some(id.as_uuid()),
-            Self::ApiKey(id) => Some(id.as_uuid()),
-            Self::Variable(id) => Some(id.as_uuid()),
-            Self::Secret(id) => Some(id.as_uuid()),
-            Self::Model(id) => Some(id.as_uuid()),
-        }
     }
 }
 

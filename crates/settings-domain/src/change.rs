@@ -3,15 +3,20 @@ use crate::{
     api_keys::ApiKeyWrite,
     audit::{AuditEvent, Details, Fact, Risk, Target},
     audit_digest::AuditDigestWrite,
+    connections::ConnectionWrite,
+    deliveries::DeliveryWrite,
     environments::EnvironmentWrite,
+    events::EventWrite,
     invitations::InvitationWrite,
     members::MemberWrite,
     models::ModelWrite,
     notices::Notice,
+    notifications::NotificationWrite,
     policy::{Mutation, Permit, Requirement, TenantScope},
     references::ReferrerWrite,
     secrets::SecretWrite,
     variables::VariableWrite,
+    webhook_subscriptions::WebhookSubscriptionWrite,
     workspaces::WorkspaceWrite,
 };
 
@@ -38,6 +43,16 @@ pub enum Write {
     Referrer(ReferrerWrite),
     /// The audit digest and its runs.
     AuditDigest(AuditDigestWrite),
+    /// The notification preferences.
+    Notifications(NotificationWrite),
+    /// A published event.
+    Event(EventWrite),
+    /// A row of the ledger of deliveries.
+    Delivery(DeliveryWrite),
+    /// A connection row.
+    Connection(ConnectionWrite),
+    /// A webhook subscription row.
+    WebhookSubscription(WebhookSubscriptionWrite),
 }
 
 /// The part of a change that an adapter sees: everything in it is written in one transaction, or nothing.

@@ -61,6 +61,14 @@ ids! {
     SignInId;
     /// An audit digest that began.
     DigestRunId;
+    /// An event that was published (not an audit event).
+    PublishedEventId;
+    /// A connection to another service.
+    ConnectionId;
+    /// A webhook subscription.
+    WebhookSubscriptionId;
+    /// An address that notifications are mailed to.
+    RecipientId;
     /// A message waiting in the outbox; stable over retries, so receivers can deduplicate.
     DeliveryId;
 }

@@ -23,4 +23,6 @@ pub enum Notice {
         /// Which of its recipients, from 0.
         recipient: i64,
     },
+    /// A notification over any channel; the ledger says which.
+    Delivery(DeliveryId),
 }

@@ -51,6 +51,12 @@ pub enum ValueKind {
     Secret,
     /// A model's credential.
     ModelCredential,
+    /// A published event's text.
+    Event,
+    /// A connection's token.
+    ConnectionToken,
+    /// What a webhook's deliveries are signed with.
+    WebhookSecret,
 }
 
 impl ValueKind {
@@ -61,6 +67,9 @@ impl ValueKind {
             Self::Variable => "variable",
             Self::Secret => "secret",
             Self::ModelCredential => "model-credential",
+            Self::Event => "event",
+            Self::ConnectionToken => "connection-token",
+            Self::WebhookSecret => "webhook-secret",
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     change::{Change, Committed, Write},
     environments::Environment,
     error::{Refused, refusals},
+    events::Raised,
     ids::{EnvironmentId, PersonId, SecretId, WorkspaceId},
     impact::{Affected, Guard, Impact},
     policy::{Mutation, Permit, actions},
@@ -160,12 +161,14 @@ impl Secret {
         Ok(Change::decided(permit, write, Target::Secret(secret.id), details, secret))
     }
 
-    /// Gives it another value. In production that is confirmed first: the present value is lost.
+    /// Gives it another value. In production that is confirmed first: the present value is lost. `raised` is the
+    /// `secret_rotated` event that goes with it (seed A, Notifications).
     pub fn rotate(
         &self,
         permit: &Permit<actions::RotateSecret>,
         environment: &Environment,
         value: StoredValue,
+        raised: Raised,
         guard: &Guard,
     ) -> Result<Change<Self>, Refused<SecretError>> {
         guard.check_version(self.version)?;
@@ -181,7 +184,7 @@ impl Secret {
         let at = permit.at();
         let next = Self { updated_at: at, rotated_at: Some(at), version: self.version + 1, ..self.clone() };
         let write = Write::Secret(SecretWrite::Update(next.clone(), Some(Box::new(value))));
-        Ok(Change::decided(permit, write, Target::Secret(self.id), details(permit, self), next))
+        Ok(raised.join(Change::decided(permit, write, Target::Secret(self.id), details(permit, self), next)))
     }
 
     /// Makes it unreadable through the API, for ever. Again is fine and recorded once.

@@ -1,6 +1,8 @@
 //! Snapshots and transactions: both are opened by proving a right, and both read that right together with the data.
 mod reads;
 
+pub use reads::{audience, channels};
+
 use crate::{
     api_keys::{ApiKey, KeyStatus},
     audit::{Broken, Verification},

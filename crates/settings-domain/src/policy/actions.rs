@@ -102,5 +102,23 @@ actions! {
     ReadAuditDigest: may(AuditDigestRead), "Read the audit digest's settings.";
     UpdateAuditDigest: may(AuditDigestUpdate) => AuditDigestUpdated, "Choose when, to whom and about what audit digests are sent.";
     SendAuditDigest: task(SendDigest) => AuditDigestSent, "Send an audit digest.";
+    ReadNotifications: may(NotificationsRead), "Read notification preferences, webhook subscriptions and deliveries.";
+    UpdateNotifications: may(NotificationsUpdate) => NotificationsUpdated, "Choose which events are told on which channels.";
+    TestChannel: may(NotificationsUpdate) => NotificationTested, "Send a test message over a channel.";
+    RetryDelivery: may(NotificationsUpdate) => DeliveryRetried, "Try a delivery again that was given up.";
+    CreateWebhookSubscription: may(NotificationsUpdate) => WebhookSubscriptionCreated, "Send events to a webhook.";
+    UpdateWebhookSubscription: may(NotificationsUpdate) => WebhookSubscriptionUpdated, "Change a webhook's address, events or state.";
+    RotateWebhookSecret: may(NotificationsUpdate) => WebhookSecretRotated, "Give a webhook another secret.";
+    DeleteWebhookSubscription: may(NotificationsUpdate) => WebhookSubscriptionDeleted, "Delete a webhook subscription.";
+    ListConnections: may(ConnectionsRead), "Read connections.";
+    StartConnection: may(ConnectionsCreate) => ConnectionStarted, "Begin to connect Slack.";
+    AuthorizeConnection: may(ConnectionsCreate) => ConnectionAuthorized, "Connect Slack, or connect it again.";
+    UpdateConnection: may(ConnectionsUpdate) => ConnectionUpdated, "Choose a connection's channel, or switch it off.";
+    DeleteConnection: may(ConnectionsDelete) => ConnectionDeleted, "Delete a connection.";
+    PublishEvent: may(EventsPublish) => EventPublished, "Hand an event to notifications.";
+    DeliverMessages: task(Deliver), "Open what a delivery needs.";
+    FailConnection: task(Deliver) => ConnectionFailed, "Put a connection that Slack refuses into error.";
+    DisableWebhookSubscription: task(Deliver) => WebhookSubscriptionDisabled, "Disable a webhook that failed for too long.";
+    GiveUpDelivery: task(Deliver) => DeliveryGivenUp, "Give a delivery up.";
     RecordDenials: task(RecordDenials) => AuthzDenied, "Write the summary of refused calls.";
 }

@@ -21,6 +21,8 @@ pub enum SystemTask {
     RotateKeys,
     /// Sends audit digests.
     SendDigest,
+    /// Delivers notifications.
+    Deliver,
 }
 
 /// How an actor came to be one.

@@ -1,6 +1,7 @@
 //! Queued messages: written with the change that owes them, sent by workers, at least once.
 use super::StoreError;
 use crate::{
+    deliveries::{Attempt, Outgoing},
     ids::{DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
     policy::Role,
     text::Email,
@@ -28,6 +29,23 @@ pub enum Job {
     SignIn(SignInId),
     /// The mail of an audit digest to one of its recipients, counted from 0.
     AuditDigest(WorkspaceId, DigestRunId, i64),
+    /// A notification over any channel.
+    Notification(WorkspaceId),
+}
+
+/// What becomes of a notification after a look at it or an attempt to send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The receiver took it.
+    Delivered,
+    /// Nobody waits for it any more.
+    Dropped,
+    /// To be tried again after a while, as the schedule has it.
+    Again(Duration),
+    /// To be tried again after a while; this time does not count, since nothing was sent.
+    Postponed(Duration),
+    /// Waits for its connection, for this long at most; then it comes back and is given up. Does not count either.
+    Parked(Duration),
 }
 
 /// What the mail of an invitation needs, as it stands when it is sent.
@@ -72,6 +90,11 @@ pub trait Outbox: Send + Sync {
     async fn retry(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError>;
     /// Given up.
     async fn dead(&self, message: &Claimed, cause: &'static str) -> Result<(), StoreError>;
+    /// What a notification needs, as it stands now; `None` when its receiver is gone.
+    async fn outgoing(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<Option<Outgoing>, StoreError>;
+    /// Writes the attempt down, if there was one, and what becomes of the message. A webhook's health follows from it: it
+    /// fails since the first of its attempts that no accepted one came after.
+    async fn settle(&self, message: &Claimed, attempt: Option<&Attempt>, fate: Fate) -> Result<(), StoreError>;
     /// Gives untouched messages back at once, for a worker that stops.
     async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError>;
     /// Messages that wait, for the metrics.

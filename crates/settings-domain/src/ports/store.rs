@@ -5,21 +5,27 @@ use crate::{
     audit::{AuditRecord, SealedEvent},
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
+    connections::ConnectionRecord,
+    deliveries::{DeliveryStatus, DeliveryView},
     environments::Environment,
+    events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
-        ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, SecretId, UserId, VariableId,
-        WorkspaceId,
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, PublishedEventId, SecretId,
+        UserId, VariableId, WebhookSubscriptionId, WorkspaceId,
     },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
     models::{ModelRecord, ModelView, Tenants},
+    notifications::{Channel, NotificationSettings},
     policy::{Permit, Role, TenantScope, actions},
     ports::vault::WrappedDataKey,
     references::{Dependant, Referrer, ReferrerKey, Use},
     secrets::{Secret, SecretRecord},
     text::{DisplayName, EmailKey, Slug},
+    tokens::Digest,
     variables::{Variable, VariableName, VariableRecord},
+    webhook_subscriptions::{Health, SubscriptionRecord, WebhookSubscription},
     workspaces::{Workspace, WorkspaceView},
 };
 use async_trait::async_trait;
@@ -108,6 +114,17 @@ pub struct ApiKeyFilter {
     pub departed: bool,
     /// Only those made by this account that still work.
     pub active_of: Option<UserId>,
+}
+
+/// Which deliveries. All conditions hold together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeliveryFilter {
+    /// That have come this far.
+    pub status: Option<DeliveryStatus>,
+    /// On this channel.
+    pub channel: Option<Channel>,
+    /// Of this event.
+    pub event: Option<PublishedEventId>,
 }
 
 /// Which audit events. All conditions hold together.
@@ -231,6 +248,27 @@ pub trait TenantReads: Send {
     async fn audit_digest_run(&mut self, id: DigestRunId) -> Result<Option<DigestRun>, StoreError>;
     /// What the run's window holds of the risks that count, in numbers, with the five actors who did the most.
     async fn audit_summary(&mut self, run: &DigestRun) -> Result<AuditSummary, StoreError>;
+    /// The notification preferences; `None` before anybody chose anything.
+    async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError>;
+    /// The active admins, who joined first first.
+    async fn admins(&mut self) -> Result<Vec<UserId>, StoreError>;
+    /// The workspace's connection, if it has one.
+    async fn connection(&mut self) -> Result<Option<ConnectionRecord>, StoreError>;
+    /// Every webhook subscription, by id.
+    async fn webhook_subscriptions(&mut self) -> Result<Vec<WebhookSubscription>, StoreError>;
+    /// One webhook subscription with what is stored of its secrets, and since when it fails.
+    async fn webhook_subscription(
+        &mut self,
+        id: WebhookSubscriptionId,
+    ) -> Result<Option<(SubscriptionRecord, Health)>, StoreError>;
+    /// The event of this key, if it was taken already.
+    async fn published_event(&mut self, key: &Digest) -> Result<Option<Event>, StoreError>;
+    /// How many deliveries wait.
+    async fn waiting_deliveries(&mut self) -> Result<i64, StoreError>;
+    /// Deliveries, newest first.
+    async fn deliveries(&mut self, filter: DeliveryFilter, page: Page) -> Result<Vec<DeliveryView>, StoreError>;
+    /// One delivery.
+    async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
     /// A stretch of the chain after a place.
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
 }

@@ -4,6 +4,7 @@ use crate::{
     ids::{ApiKeyId, InvitationId, SessionId, SignInId},
     tokens::{Digest, Minted, MintedKey, Seal},
 };
+use secrecy::SecretString;
 
 /// No randomness was to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,8 @@ pub trait TokenMint: Send + Sync {
     fn session(&self, id: SessionId) -> Result<Minted, NoEntropy>;
     /// Reads a session token.
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)>;
+    /// A new secret to sign a webhook's deliveries with: `whsec_` and the base64 of 32 bytes (Standard Webhooks).
+    fn webhook_secret(&self) -> Result<SecretString, NoEntropy>;
     /// What tells a repeated call from another one: a MAC over its parts, since it is stored.
     fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32];
     /// Seals a list position: only this service can make one, and only for this context (tenant, list, filter).

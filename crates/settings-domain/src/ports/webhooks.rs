@@ -2,7 +2,7 @@
 use super::sending::{Accepted, SendFailure};
 use crate::ids::{DeliveryId, WorkspaceId};
 use async_trait::async_trait;
-use secrecy::SecretSlice;
+use secrecy::SecretString;
 use std::fmt;
 use time::OffsetDateTime;
 
@@ -16,8 +16,8 @@ pub struct WebhookDelivery {
     pub url: String,
     /// JSON, sent to the byte as it is signed.
     pub body: Vec<u8>,
-    /// What to sign with, newest first; two while a secret is being rotated.
-    pub secrets: Vec<SecretSlice<u8>>,
+    /// What to sign with, newest first and as their owner got them (`whsec_…`); two while a secret is being rotated.
+    pub secrets: Vec<SecretString>,
     /// When this attempt is made: signed with the rest, so that a receiver can refuse a replay.
     pub at: OffsetDateTime,
 }
@@ -47,7 +47,7 @@ mod tests {
             tenant: WorkspaceId::from_uuid(Uuid::from_u128(8)),
             url: "https://hooks.example.com/s3cret".to_owned(),
             body: b"{\"name\":\"s3cret\"}".to_vec(),
-            secrets: vec![SecretSlice::from(b"s3cret".to_vec())],
+            secrets: vec![SecretString::from("s3cret")],
             at: OffsetDateTime::UNIX_EPOCH,
         };
         assert_eq!(

@@ -4,20 +4,24 @@ use crate::{
     api_keys::ApiKeyView,
     audit::Verification,
     audit_digest::AuditDigest,
+    connections::Connection,
+    deliveries::{Audience, DeliveryView},
     environments::Environment,
-    ids::{EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId},
+    ids::{DeliveryId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WebhookSubscriptionId},
     invitations::InvitationView,
     members::MemberView,
     models::{MAX_MODELS, Model, ModelRecord, ModelView},
+    notifications::{Channels, NotificationSettings},
     policy::{Action, actions},
     ports::{
         StoreError,
         audit::AuditSealer,
-        store::{ApiKeyFilter, AuditEntry, AuditFilter, MemberFilter, Page},
+        store::{ApiKeyFilter, AuditEntry, AuditFilter, DeliveryFilter, MemberFilter, Page, TenantReads},
     },
     secrets::Secret,
     tokens::Digest,
     variables::{Matrix, Planned, Variable, VariableName, plan},
+    webhook_subscriptions::{Health, WebhookSubscription},
     workspaces::WorkspaceView,
 };
 use std::collections::BTreeMap;
@@ -33,6 +37,61 @@ impl Snapshot<actions::ReadWorkspace> {
         Ok(WorkspaceView { workspace, seats_used: self.reads.headcount().await?.used() })
     }
 }
+impl Snapshot<actions::ReadNotifications> {
+    /// The preferences.
+    pub async fn notification_settings(&mut self) -> Result<NotificationSettings, StoreError> {
+        Ok(self.reads.notification_settings().await?.unwrap_or_default())
+    }
+    /// What the channels stand on; whether Slack is set up is the operator's to say.
+    pub async fn channels(&mut self, slack_configured: bool) -> Result<Channels, StoreError> {
+        channels(self.reads.as_mut(), slack_configured).await
+    }
+    /// Every webhook subscription, by id.
+    pub async fn webhook_subscriptions(&mut self) -> Result<Vec<WebhookSubscription>, StoreError> {
+        self.reads.webhook_subscriptions().await
+    }
+    /// One webhook subscription, and since when it fails.
+    pub async fn webhook_subscription(
+        &mut self,
+        id: WebhookSubscriptionId,
+    ) -> Result<Option<(WebhookSubscription, Health)>, StoreError> {
+        Ok(self.reads.webhook_subscription(id).await?.map(|(record, health)| (record.subscription, health)))
+    }
+    /// Deliveries, newest first.
+    pub async fn deliveries(&mut self, filter: DeliveryFilter, page: Page) -> Result<Vec<DeliveryView>, StoreError> {
+        self.reads.deliveries(filter, page).await
+    }
+    /// One delivery.
+    pub async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        self.reads.delivery(id).await
+    }
+}
+impl Snapshot<actions::ListConnections> {
+    /// The connections: none or one.
+    pub async fn connections(&mut self) -> Result<Vec<Connection>, StoreError> {
+        Ok(self.reads.connection().await?.map(|record| record.connection).into_iter().collect())
+    }
+}
+
+/// What the channels stand on.
+pub async fn channels(reads: &mut dyn TenantReads, slack_configured: bool) -> Result<Channels, StoreError> {
+    Ok(Channels {
+        slack_configured,
+        connection: reads.connection().await?.map(|record| record.connection),
+        subscriptions: reads.webhook_subscriptions().await?,
+    })
+}
+
+/// Who may have to hear of something.
+pub async fn audience(reads: &mut dyn TenantReads) -> Result<Audience, StoreError> {
+    Ok(Audience {
+        settings: reads.notification_settings().await?.unwrap_or_default(),
+        admins: reads.admins().await?,
+        connection: reads.connection().await?.map(|record| record.connection),
+        subscriptions: reads.webhook_subscriptions().await?,
+    })
+}
+
 impl Snapshot<actions::ListEnvironments> {
     /// The environments, oldest first.
     pub async fn environments(&mut self) -> Result<Vec<Environment>, StoreError> {
