@@ -106,14 +106,9 @@ impl App {
                 break;
             }
             let mut rest = pause();
-            loop {
-                match select(under_way.next(), rest).await {
-                    Either::Left((Some(id), still)) => {
-                        messages.remove(&id);
-                        rest = still;
-                    }
-                    Either::Left((None, _)) | Either::Right(_) => break,
-                }
+            while let Either::Left((Some(id), still)) = select(under_way.next(), rest).await {
+                messages.remove(&id);
+                rest = still;
             }
         }
         drop(under_way);
