@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 pub enum ConnectionStatus {
     /// Messages go out.
     Active,
-    /// Slack refused: somebody has to authorize it again.
+    /// Slack refused: somebody has to authorize it again, or to choose another channel where it was the channel.
     Error,
     /// Somebody switched it off; its token is gone.
     Disconnected,

@@ -8,7 +8,7 @@ use settings_domain::{
     change::{Change, Write},
     connections::{
         Connection, ConnectionError, ConnectionPatch, ConnectionRecord, ConnectionStatus, ConnectionWrite, Grant,
-        SlackChannel,
+        SlackChannel, SlackFault,
     },
     deliveries::{Audience, DeliveryWrite, Destination, Message},
     error::{Classified as _, Refused},
@@ -64,9 +64,12 @@ fn switch_off() -> ConnectionPatch {
     ConnectionPatch { channel: None, disconnect: true }
 }
 fn fail(there: &Connection, seen: i64) -> Change<()> {
+    fail_by(SlackFault::Token, there, seen)
+}
+fn fail_by(fault: SlackFault, there: &Connection, seen: i64) -> Change<()> {
     let permit = delivering::<actions::FailConnection>(start());
     let audience = Audience { admins: vec![user(1), user(2)], ..Audience::default() };
-    there.fail(&permit, seen, REASON, &audience, counted(DeliveryId::from_uuid))
+    there.fail(&permit, seen, fault, REASON, &audience, counted(DeliveryId::from_uuid))
 }
 /// Writes that a change makes to connections, and the connection whose messages it wakes.
 fn written<T>(change: &Change<T>) -> (Vec<&ConnectionWrite>, Option<ConnectionId>) {
@@ -202,7 +205,7 @@ fn a_token_that_is_bound_to_something_else_is_stale() {
 fn another_channel_is_chosen_by_whoever_saw_the_present_one() {
     let there = connection(ConnectionStatus::Active);
     let change = update(&there, to_channel("#Okapi-quiet")).unwrap();
-    let (rows, _) = written(&change);
+    let (rows, None) = written(&change) else { panic!("nothing waited") };
     let [ConnectionWrite::Update(row, None)] = rows.as_slice() else { panic!("the row alone") };
     let expected = Connection {
         channel: Some(channel("#Okapi-quiet")),
@@ -271,6 +274,31 @@ fn a_refused_token_puts_it_into_error_once_and_the_admins_are_told_once() {
     let because = FieldChange { field: "reason".to_owned(), from: None, to: Some(REASON.to_owned()) };
     assert_eq!(record(&change).changes, [status_change(Some("active"), "error"), because]);
     assert!(is_nothing(&fail(row, row.version)), "it is in error already");
+}
+
+#[test]
+fn a_refused_channel_is_forgotten_and_another_one_mends_the_connection() {
+    let there = connection(ConnectionStatus::Active);
+    let change = fail_by(SlackFault::Channel, &there, there.version);
+    let (rows, _) = written(&change);
+    let [ConnectionWrite::Update(failed, None)] = rows.as_slice() else { panic!("the row, with its token") };
+    assert_eq!((failed.status, &failed.channel, &failed.channel_name), (ConnectionStatus::Error, &None, &None));
+    let mended = update(failed, to_channel("C2")).unwrap();
+    let (rows, resumed) = written(&mended);
+    let [ConnectionWrite::Update(row, None)] = rows.as_slice() else { panic!("the row, with its token") };
+    assert_eq!((row.status, &row.status_reason), (ConnectionStatus::Active, &None));
+    assert_eq!(resumed, Some(there.id), "what waited is sent");
+    let changed = FieldChange { field: "channel".to_owned(), from: None, to: Some("changed".to_owned()) };
+    assert_eq!(record(&mended).changes, [changed, status_change(Some("error"), "active")]);
+}
+
+#[test]
+fn another_channel_does_not_mend_a_refused_token() {
+    let change = update(&connection(ConnectionStatus::Error), to_channel("C2")).unwrap();
+    let (rows, resumed) = written(&change);
+    let [ConnectionWrite::Update(row, None)] = rows.as_slice() else { panic!("the row alone") };
+    assert_eq!((row.status, row.status_reason.as_deref()), (ConnectionStatus::Error, Some("Slack says no")));
+    assert_eq!(resumed, None);
 }
 
 #[test]

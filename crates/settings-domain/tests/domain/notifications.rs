@@ -193,7 +193,7 @@ fn every_state_of_a_channel_says_whether_it_is_ready_and_why_not() {
         (slack(there(Active), false), None),
         (slack(no_channel(Active), true), Some("no channel")),
         (slack(there(Error), true), Some("in error")),
-        (slack(no_channel(Error), true), Some("in error")),
+        (slack(no_channel(Error), true), Some("refused the connection's channel")),
         (slack(there(Error), false), Some("in error")),
         (slack(there(Disconnected), true), Some("no active Slack connection")),
         (slack(there(Disconnected), false), Some("not set up")),
