@@ -136,6 +136,7 @@ proptest! {
 fn an_event_has_at_most_65536_bytes_with_everything_in_it() {
     let long = |n: usize| with_data(json!({ "x": "y".repeat(n) }));
     let around = text_of(&long(0)).len();
+    assert_eq!(MAX_VALUE, 65_536);
     assert_eq!(text_of(&long(MAX_VALUE - around)).len(), MAX_VALUE);
     assert!(long(MAX_VALUE - around + 1).to_text(start()).is_err());
     // Bytes as they are written: a control character takes six of them.
@@ -157,6 +158,15 @@ fn names_of_members_are_shown_as_words_without_what_would_break_their_line() {
     let facts = Content::facts(&text_of(&with_data(json!({"run\r\nBcc: x": 1, "": 2, "_": 3, "errorCode": 4}))));
     let shown: Vec<_> = facts.iter().map(|f| (f.name.as_str(), f.value.as_str())).collect();
     assert_eq!(shown, [("Error code", "4"), ("Run  Bcc: x", "1")]);
+}
+
+#[test]
+fn at_most_twelve_facts_are_shown_and_the_subject_is_the_first() {
+    let many: Map<_, _> = (10..40).map(|n| (format!("a{n}"), Value::from(n))).collect();
+    let content = Content { subject: Some("nightly".parse().unwrap()), ..with_data(Value::Object(many)) };
+    let facts = Content::facts(&text_of(&content));
+    assert_eq!(facts.len(), 12);
+    assert_eq!(facts.first().map(|f| (f.name.as_str(), f.value.as_str())), Some(("Subject", "nightly")));
 }
 
 #[test]
