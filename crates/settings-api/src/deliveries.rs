@@ -12,7 +12,7 @@ use settings_domain::{
     deliveries::{Attempt as DomainAttempt, DeliveryStatus, DeliveryView, Destination, Message},
     ids::{DeliveryId, PublishedEventId},
     notifications::Channel,
-    policy::{Permit, actions},
+    policy::{EventType, Permit, actions},
     ports::store::DeliveryFilter,
     transaction::{Call, Snapshot},
 };
@@ -104,7 +104,7 @@ impl From<&DeliveryView> for Delivery {
     fn from(view: &DeliveryView) -> Self {
         let delivery = &view.delivery;
         let event = match delivery.message {
-            Message::Event(id) => Some(Told { id: id.to_string(), kind: view.event_type.map(|e| e.name()) }),
+            Message::Event(id) => Some(Told { id: id.to_string(), kind: view.event_type.map(EventType::name) }),
             _ => None,
         };
         let id = match delivery.destination {

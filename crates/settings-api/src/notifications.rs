@@ -13,8 +13,7 @@ use serde::Serialize;
 use settings_domain::{
     deliveries::{DeliveryStatus, DeliveryView},
     notifications::{
-        Channel as DomainChannel, Channels, MAX_RECIPIENTS, NotificationSettings, Preference as DomainPreference,
-        PreferenceChange,
+        Channel, Channels, MAX_RECIPIENTS, NotificationSettings, Preference as DomainPreference, PreferenceChange,
     },
     policy::{EventType, Permit, actions},
     text::Email,
@@ -40,7 +39,7 @@ pub(crate) struct Preference {
 
 /// Whether a channel can be used.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Channel {
+pub(crate) struct ChannelReadiness {
     /// `email`, `slack` or `webhook`.
     channel: &'static str,
     /// Whether it can.
@@ -55,7 +54,7 @@ pub(crate) struct Notifications {
     /// Every type of event, in the order of the documents.
     preferences: Vec<Preference>,
     /// Every channel.
-    channels: Vec<Channel>,
+    channels: Vec<ChannelReadiness>,
     /// Counts changes, from 1; 0 before the first. Also the entity tag.
     version: i64,
 }
@@ -67,25 +66,25 @@ impl Notifications {
             channels: p.channels.iter().map(|c| c.name()).collect(),
             recipients: p.recipients.iter().map(|r| r.email.as_str().to_owned()).collect(),
         };
-        let channel = |c: DomainChannel| {
+        let channel = |c: Channel| {
             let readiness = channels.readiness(c);
-            Channel { channel: c.name(), available: readiness.is_ok(), reason: readiness.err() }
+            ChannelReadiness { channel: c.name(), available: readiness.is_ok(), reason: readiness.err() }
         };
         Self {
             preferences: settings.all().map(preference).collect(),
-            channels: DomainChannel::ALL.into_iter().map(channel).collect(),
+            channels: Channel::ALL.into_iter().map(channel).collect(),
             version: settings.version,
         }
     }
 }
 
 /// A channel, in its one spelling.
-struct ChannelName(DomainChannel);
+struct ChannelName(Channel);
 
 impl FromStr for ChannelName {
     type Err = &'static str;
     fn from_str(s: &str) -> Result<Self, &'static str> {
-        DomainChannel::parse(s).map(Self).ok_or("must be one of email, slack, webhook")
+        Channel::parse(s).map(Self).ok_or("must be one of email, slack, webhook")
     }
 }
 
@@ -97,7 +96,7 @@ pub(crate) struct WantedPreference {
     event: EventType,
     /// Some of `email`, `slack`, `webhook`, each once; none is fine.
     #[schema(value_type = Vec<String>, max_items = 3)]
-    channels: BTreeSet<DomainChannel>,
+    channels: BTreeSet<Channel>,
     /// Who gets the mails: at most 50 addresses, equal ones count once; empty stands for the admins. Left as they are where
     /// absent.
     #[schema(value_type = Option<Vec<String>>, max_items = 50)]
@@ -108,7 +107,7 @@ impl Body for WantedPreference {
     fn read(f: &mut Fields) -> Option<Self> {
         let event = f.required("event");
         let mut seen = BTreeSet::new();
-        let channels = f.list("channels", DomainChannel::ALL.len(), |f, path, v| {
+        let channels = f.list("channels", Channel::ALL.len(), |f, path, v| {
             let ChannelName(channel) = f.entry_text(&path, &v)?;
             if !seen.insert(channel) {
                 f.fault_at(&path, "stands twice");
@@ -152,7 +151,7 @@ impl Body for NotificationsChange {
 pub(crate) struct ChannelTest {
     /// `email` (to yourself), `slack`, or `webhook` (the active subscription that changed last).
     #[schema(value_type = String)]
-    channel: DomainChannel,
+    channel: Channel,
 }
 
 impl Body for ChannelTest {
