@@ -173,7 +173,8 @@ impl Content {
             .into_iter()
             .flatten()
             .filter(|(name, _)| !is_link(name))
-            .filter_map(|(name, value)| plain(value).map(|value| Fact { name: in_words(name), value }));
+            .filter_map(|(name, value)| plain(value).map(|value| Fact { name: in_words(name), value }))
+            .filter(|fact| !fact.name.is_empty());
         subject.into_iter().chain(members).take(MAX_FACTS).collect()
     }
 
@@ -183,11 +184,15 @@ impl Content {
     pub fn link(text: &str, base: &str) -> Option<String> {
         let event: Value = serde_json::from_str(text).ok()?;
         let data = event.get("data")?.as_object()?;
-        let url = data.iter().find(|(name, _)| is_link(name))?.1.as_str()?;
-        let rest = url.strip_prefix(base)?;
-        let plain = !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
-        (plain && (rest.is_empty() || rest.starts_with(['/', '?', '#']))).then(|| url.to_owned())
+        let named = data.iter().filter(|(name, _)| is_link(name)).filter_map(|(_, url)| url.as_str());
+        named.into_iter().find(|url| is_under(url, base)).map(str::to_owned)
     }
+}
+
+/// Whether a URL is a page of the service at `base`.
+fn is_under(url: &str, base: &str) -> bool {
+    let plain = !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
+    plain && url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }
 
 fn is_link(name: &str) -> bool {
@@ -213,13 +218,13 @@ fn plain(value: &Value) -> Option<String> {
     Some(shown)
 }
 
-/// `workflowName` and `workflow_name` as "Workflow name".
+/// `workflowName` and `workflow_name` as "Workflow name". A name is a stranger's text too, and stays in its line.
 fn in_words(name: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';
     for c in name.chars().take(60) {
         match c {
-            '_' | '-' | '.' => words.push(' '),
+            c if matches!(c, '_' | '-' | '.') || c.is_control() => words.push(' '),
             c if c.is_uppercase() && before.is_lowercase() => {
                 words.push(' ');
                 words.extend(c.to_lowercase());
