@@ -18,6 +18,8 @@ pub struct Claimed {
     pub attempt: i64,
     /// What it is.
     pub job: Job,
+    /// Whether it was parked and comes back because its time is over, not because somebody mended what it waited for.
+    pub parked: bool,
 }
 
 /// What is to be sent.
