@@ -1,13 +1,15 @@
 //! What runs beside the requests: sightings, denials, limits, the worker.
 use crate::compose::Service;
 use settings_api::Api;
-use settings_app::App;
-use settings_domain::{keys::Wrappings, ports::mail::Mailer};
+use settings_app::{App, worker::Senders};
+use settings_domain::keys::Wrappings;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long the worker rests when nothing is due.
 const REST: Duration = Duration::from_millis(500);
+/// How often a worker looks for more while it waits for slow receivers.
+const PAUSE: Duration = Duration::from_millis(250);
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -44,7 +46,7 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
         }
     });
     if worker {
-        start_worker(tasks, stop, service.app.clone(), service.mailer.clone());
+        start_worker(tasks, stop, service.app.clone(), service.senders.clone());
     }
 }
 
@@ -61,14 +63,15 @@ async fn count_keys(app: &App) {
 }
 
 /// Starts the worker.
-pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, mailer: Arc<dyn Mailer>) {
+pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, senders: Senders) {
     let stop = stop.clone();
     tasks.spawn(async move {
         while !stop.is_cancelled() {
             if let Err(error) = app.begin_audit_digests().await {
                 tracing::warn!(%error, "it could not be seen which audit digests are due");
             }
-            let busy = match app.deliver(mailer.as_ref(), || stop.is_cancelled()).await {
+            let busy = match app.deliver(&senders, || Box::pin(tokio::time::sleep(PAUSE)), || stop.is_cancelled()).await
+            {
                 Ok(taken) => taken > 0,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox could not be read");

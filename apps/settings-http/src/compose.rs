@@ -4,16 +4,17 @@ use crate::{
     database::Database,
     failure::{Failure, causes},
 };
-use settings_app::{App, Ports, Rules};
-use settings_aws::{AwsOptions, KmsKeyring};
+use settings_app::{App, Ports, Rules, worker::Senders};
+use settings_aws::{AwsOptions, KmsKeyring, MimeMessage, SesMailer};
 use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
-    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer},
+    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, slack::SlackApi},
     text::EmailKey,
 };
 use settings_egress::{Client, Policy, SystemResolver};
-use settings_notify::{LocalMailbox, SmtpMailer};
+use settings_notify::{Composer, LocalMailbox, SmtpMailer};
 use settings_probe::HttpProber;
+use settings_slack::SlackClient;
 use settings_webhook::WebhookClient;
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     /// What wraps the database's keys.
     pub(crate) keyring: Arc<dyn Keyring>,
-    pub(crate) mailer: Arc<dyn Mailer>,
+    /// The ways out for queued messages.
+    pub(crate) senders: Senders,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
 }
@@ -49,19 +51,23 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     };
     let store = database.store(sealer.clone());
     let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
+    let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
+    let slack = slack(config)?;
     let ports = Ports {
         store,
         mint: Arc::new(Tokens::new(&root)),
         sealer,
         vault: Arc::new(vault),
-        outbound: Arc::new(WebhookClient::new(Arc::clone(&outbound))),
+        outbound: Arc::clone(&webhooks) as _,
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
+        slack: slack.clone(),
         verifier: verifier(config, clock.clone())?,
         clock,
         entropy: Arc::new(entropy),
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
-    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, mailer, mailbox })
+    let senders = Senders { mailer, webhooks, slack };
+    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, mailbox })
 }
 
 /// The keys of the audit log alone.
@@ -115,6 +121,12 @@ fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn Tok
     Ok(Some(Arc::new(settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?)))
 }
 
+fn slack(config: &Config) -> Result<Option<Arc<dyn SlackApi>>, Failure> {
+    let Some((id, secret)) = config.slack()? else { return Ok(None) };
+    let wrong = |e| Failure::configuration(format!("SLACK_CLIENT_ID, SLACK_CLIENT_SECRET or SLACK_API_BASE: {e}"));
+    Ok(Some(Arc::new(SlackClient::new(id, secret, &config.slack_api_base).map_err(wrong)?)))
+}
+
 async fn mail(
     config: &Config,
     clock: settings_notify::Clock,
@@ -124,6 +136,16 @@ async fn mail(
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAILBOX: {e}"));
             let mailbox = LocalMailbox::open(&config.mailbox, clock).await.map_err(wrong)?;
             Ok((Arc::new(mailbox.clone()), Some(mailbox)))
+        }
+        Mail::Ses => {
+            let wrong = |e: String| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
+            let composer = Composer::new(&config.mail_from, clock).map_err(|e| wrong(e.to_string()))?;
+            let compose = Arc::new(move |mail: &settings_domain::ports::mail::Mail| {
+                let made = composer.compose(mail)?;
+                Ok(MimeMessage { from: made.from, to: made.to, bytes: made.mime })
+            });
+            let mailer = SesMailer::connect(&AwsOptions::default(), compose).await;
+            Ok((Arc::new(mailer.map_err(|e| wrong(e.to_string()))?), None))
         }
         Mail::Smtp(url) => {
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
-    /// Run the worker alone: it sends queued mail.
+    /// Run the worker alone: it delivers notifications and sends queued mail.
     Worker,
 }
 
@@ -149,7 +149,8 @@ pub(crate) struct Config {
     /// The local keyring file, mode 0600; made at first start.
     #[arg(long, env = "SETTINGS_KEYRING", default_value = "data/keyring.json", global = true)]
     pub(crate) keyring: PathBuf,
-    /// `mailbox` (kept locally, shown at /dev/mailbox on loopback), `smtp://…` or `smtps://…`.
+    /// `mailbox` (kept locally, shown at /dev/mailbox on loopback), `smtp://…`, `smtps://…`, or `ses` with AWS's own
+    /// environment variables.
     #[arg(long, env = "SETTINGS_MAIL", default_value = "mailbox", hide_env_values = true, global = true)]
     mail: String,
     /// Sender of every mail.
@@ -158,6 +159,15 @@ pub(crate) struct Config {
     /// Folder of the local mailbox.
     #[arg(long, env = "SETTINGS_MAILBOX", default_value = "data/mailbox", global = true)]
     pub(crate) mailbox: PathBuf,
+    /// Client id of the Slack app that workspaces connect to; unset, Slack is no channel.
+    #[arg(long, env = "SLACK_CLIENT_ID", global = true)]
+    slack_client_id: Option<String>,
+    /// Its client secret.
+    #[arg(long, env = "SLACK_CLIENT_SECRET", hide_env_values = true, global = true)]
+    slack_client_secret: Option<String>,
+    /// Where Slack is.
+    #[arg(long, env = "SLACK_API_BASE", default_value = settings_slack::SLACK, global = true)]
+    pub(crate) slack_api_base: String,
     /// Lowest retention in days that any workspace may choose.
     #[arg(long, env = "SETTINGS_COMPLIANCE_FLOOR_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), global = true)]
     pub(crate) compliance_floor_days: i64,
@@ -202,6 +212,19 @@ impl Config {
     /// How mail leaves.
     pub(crate) fn mail(&self) -> Result<Mail, Failure> {
         mail(&self.mail).map_err(|e| Failure::configuration(format!("SETTINGS_MAIL {e}")))
+    }
+    /// The Slack app's id and secret; an empty variable is as good as none.
+    pub(crate) fn slack(&self) -> Result<Option<(&str, SecretString)>, Failure> {
+        let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
+        match (&self.slack_client_id, &self.slack_client_secret) {
+            (Some(id), Some(secret)) if !id.is_empty() && !secret.is_empty() => {
+                Ok(Some((id, SecretString::from(secret.as_str()))))
+            }
+            (id, secret) if given(id) || given(secret) => Err(Failure::configuration(
+                "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET belong together: set both, or neither",
+            )),
+            _ => Ok(None),
+        }
     }
     /// The OIDC issuer; an empty variable is as good as none.
     pub(crate) fn issuer(&self) -> Option<&str> {
@@ -295,19 +318,25 @@ fn kms(text: &str) -> Result<Kms, String> {
 #[derive(Clone)]
 pub(crate) enum Mail {
     Mailbox,
+    Ses,
     Smtp(SecretString),
 }
 
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self, Self::Mailbox) { "mailbox" } else { "smtp" })
+        f.write_str(match self {
+            Self::Mailbox => "mailbox",
+            Self::Ses => "ses",
+            Self::Smtp(_) => "smtp",
+        })
     }
 }
 
 fn mail(text: &str) -> Result<Mail, String> {
     match text {
         "mailbox" => Ok(Mail::Mailbox),
+        "ses" => Ok(Mail::Ses),
         smtp if smtp.starts_with("smtp://") || smtp.starts_with("smtps://") => Ok(Mail::Smtp(smtp.to_owned().into())),
-        _ => Err("must be mailbox, smtp://… or smtps://…".to_owned()),
+        _ => Err("must be mailbox, smtp://…, smtps://… or ses".to_owned()),
     }
 }

@@ -36,6 +36,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     }
     findings.push(("issuer", issuer(config).await));
     findings.push(("mail", mail(config).await));
+    findings.push(("slack", slack(config)));
     let (emails, subjects) = config.platform();
     findings.push(("platform owners", Ok(format!("{} e-mails, {} subjects", emails.len(), subjects.len()))));
 
@@ -97,9 +98,19 @@ async fn issuer(config: &Config) -> Finding {
     }
 }
 
+fn slack(config: &Config) -> Finding {
+    match config.slack().map_err(|e| e.to_string())? {
+        None => Ok("not set up: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are unset".to_owned()),
+        Some((id, _)) => Ok(format!("app {id} at {}", config.slack_api_base)),
+    }
+}
+
 async fn mail(config: &Config) -> Finding {
-    let Mail::Smtp(relay) = config.mail().map_err(|e| e.to_string())? else {
-        return Ok(format!("kept in {}", config.mailbox.display()));
+    let relay = match config.mail().map_err(|e| e.to_string())? {
+        Mail::Mailbox => return Ok(format!("kept in {}", config.mailbox.display())),
+        // Whether it sends shows when it does: there is no call of SES that would prove the right to.
+        Mail::Ses => return Ok("sent by SES; `POST /workspace/notifications/test` sends a mail".to_owned()),
+        Mail::Smtp(relay) => relay,
     };
     let wrong = || "SETTINGS_MAIL is no URL with a host".to_owned();
     let url: Url = relay.expose_secret().parse().map_err(|_| wrong())?;

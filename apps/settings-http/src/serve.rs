@@ -76,7 +76,7 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    background::start_worker(&tasks, &stop, service.app, service.mailer);
+    background::start_worker(&tasks, &stop, service.app, service.senders);
     say("working");
     stop_on_signal(&stop)?;
     stop.cancelled().await;
@@ -144,7 +144,7 @@ fn stop_on_signal(stop: &CancellationToken) -> Result<(), Failure> {
 async fn finish(tasks: &TaskTracker, stop: &CancellationToken) {
     stop.cancel();
     tasks.close();
-    if tokio::time::timeout(std::time::Duration::from_secs(1), tasks.wait()).await.is_err() {
+    if tokio::time::timeout(std::time::Duration::from_secs(4), tasks.wait()).await.is_err() {
         tracing::warn!("background tasks did not finish in time");
     }
 }

@@ -8,19 +8,23 @@ pub mod api_keys;
 pub mod audit;
 pub mod audit_digest;
 pub mod authenticate;
+pub mod connections;
 pub mod denials;
 pub mod environments;
+pub mod events;
 pub mod failure;
 pub mod invitations;
 pub mod keys;
 pub mod members;
 pub mod models;
+pub mod notifications;
 pub mod references;
 mod sealing;
 pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod variables;
+pub mod webhook_subscriptions;
 pub mod worker;
 pub mod workspaces;
 
@@ -34,6 +38,7 @@ use settings_domain::{
         outbound::Outbound,
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
+        slack::SlackApi,
         store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
         vault::{DataKeyStore, Vault},
@@ -91,6 +96,8 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Calls the providers of models.
     pub prober: Arc<dyn ModelProber>,
+    /// Slack; `None` where the operator has not set it up.
+    pub slack: Option<Arc<dyn SlackApi>>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
     /// The process's clock.

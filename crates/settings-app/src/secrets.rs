@@ -65,7 +65,7 @@ impl App {
         Ok(tx.commit(change).await?)
     }
 
-    /// Gives a secret another value.
+    /// Gives a secret another value, and tells whoever wants to hear of it.
     pub async fn rotate_secret(
         &self,
         permit: &Permit<actions::RotateSecret>,
@@ -79,7 +79,9 @@ impl App {
         let there = tx.load().secret(id).await?.ok_or_else(|| Failure::rule(SecretError::NotFound))?.secret;
         let environment = home(tx.load(), there.environment).await?;
         let value = sealing.seal_text(there.next_binding(), value.expose(), Digest::none())?;
-        let change = there.rotate(tx.permit(), &environment, value, &call.guard)?;
+        let (scope, at) = (permit.scope(), tx.permit().at());
+        let raised = self.secret_rotated(&sealing, tx.load(), scope, at, (&there, environment.name.as_str())).await?;
+        let change = there.rotate(tx.permit(), &environment, value, raised, &call.guard)?;
         Ok(tx.commit(change).await?)
     }
 

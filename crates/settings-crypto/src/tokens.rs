@@ -5,7 +5,10 @@ use crate::{
     root::RootKey,
     token_text::{self, Kind, Token},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use secrecy::SecretString;
 use settings_domain::{
     api_keys::ApiKey,
@@ -24,6 +27,8 @@ use zeroize::Zeroizing;
 const SHOWN: std::ops::Range<usize> = 0..16;
 /// Where the last four characters of the secret part stand.
 const LAST4: std::ops::Range<usize> = 66..70;
+/// What tells people, and programs that search for leaks, what a webhook's secret is (Standard Webhooks).
+const WEBHOOK_SECRET: &str = "whsec_";
 /// Longest cursor that is looked at.
 const MAX_CURSOR: usize = 1024;
 /// Version of the cursor's format.
@@ -146,6 +151,16 @@ impl TokenMint for Tokens {
 
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)> {
         self.parse(Kind::SESSION, text).map(|(id, digest)| (SessionId::from_uuid(id), digest))
+    }
+
+    fn webhook_secret(&self) -> Result<SecretString, NoEntropy> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        random::fill(bytes.as_mut())?;
+        // Room for all of it from the start: what grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(WEBHOOK_SECRET.len() + 44));
+        text.push_str(WEBHOOK_SECRET);
+        STANDARD.encode_string(bytes.as_ref(), &mut text);
+        Ok(secret(text))
     }
 
     fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {

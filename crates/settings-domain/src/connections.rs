@@ -90,6 +90,15 @@ impl fmt::Display for SlackChannel {
     }
 }
 
+/// What Slack refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlackFault {
+    /// The token: somebody has to authorize the connection again.
+    Token,
+    /// The channel: another one will do.
+    Channel,
+}
+
 /// A connection, without its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
@@ -261,7 +270,8 @@ impl Connection {
         Ok(change.write(Write::Delivery(DeliveryWrite::Resume(id))))
     }
 
-    /// Changes where it posts, or switches it off.
+    /// Changes where it posts, or switches it off. Another channel mends a connection whose channel was refused, and what
+    /// waited for it is sent.
     pub fn update(
         &self,
         permit: &Permit<actions::UpdateConnection>,
@@ -276,6 +286,11 @@ impl Connection {
         if let Some(channel) = patch.channel.filter(|c| Some(c) != self.channel.as_ref()) {
             next.channel = Some(channel);
             next.channel_name = None;
+            // In error without a channel: it was the channel that Slack refused.
+            if self.status == ConnectionStatus::Error && self.channel.is_none() {
+                next.status = ConnectionStatus::Active;
+                next.status_reason = None;
+            }
         }
         if patch.disconnect {
             next.status = ConnectionStatus::Disconnected;
@@ -299,7 +314,9 @@ impl Connection {
         } else {
             ConnectionWrite::Update(next.clone(), None)
         };
-        Ok(Change::decided(permit, Write::Connection(write), Target::Connection(self.id), details, next))
+        let mended = next.status == ConnectionStatus::Active && self.status != ConnectionStatus::Active;
+        let change = Change::decided(permit, Write::Connection(write), Target::Connection(self.id), details, next);
+        Ok(if mended { change.write(Write::Delivery(DeliveryWrite::Resume(self.id))) } else { change })
     }
 
     /// Drops it, with its token. What waits for it is dropped when its turn comes.
@@ -319,6 +336,7 @@ impl Connection {
         &self,
         permit: &Permit<actions::FailConnection>,
         seen_version: i64,
+        fault: SlackFault,
         reason: &'static str,
         audience: &Audience,
         mut id: impl FnMut() -> DeliveryId,
@@ -330,6 +348,8 @@ impl Connection {
         let next = Self {
             status: ConnectionStatus::Error,
             status_reason: Some(reason.to_owned()),
+            channel: self.channel.clone().filter(|_| fault == SlackFault::Token),
+            channel_name: self.channel_name.clone().filter(|_| fault == SlackFault::Token),
             updated_at: at,
             version: self.version + 1,
             ..self.clone()

@@ -232,8 +232,8 @@ impl WebhookSubscription {
         }
         let mut next = self.clone();
         if let Some(url) = &patch.url {
-            next.url = url.url().to_owned();
-            next.host = url.host().to_owned();
+            url.url().clone_into(&mut next.url);
+            url.host().clone_into(&mut next.host);
         }
         if let Some(events) = patch.events {
             next.events = events;

@@ -1,7 +1,7 @@
 //! How long it takes to sign a delivery: `cargo bench -p settings-webhook`.
 #![expect(clippy::unwrap_used, reason = "a bench")]
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use secrecy::SecretSlice;
+use secrecy::SecretString;
 use settings_domain::{
     ids::{DeliveryId, WorkspaceId},
     ports::webhooks::WebhookDelivery,
@@ -17,7 +17,7 @@ fn delivery(bytes: usize, secrets: usize) -> WebhookDelivery {
         tenant: WorkspaceId::from_uuid(Uuid::from_u128(2)),
         url: "https://hooks.example.com/".to_owned(),
         body: vec![b'x'; bytes],
-        secrets: vec![SecretSlice::from(vec![7; 32]); secrets],
+        secrets: vec![SecretString::from("whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="); secrets],
         at: OffsetDateTime::UNIX_EPOCH,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`WebhookClient`] implements the domain's [`WebhookSender`](settings_domain::ports::webhooks::WebhookSender) and
 //! [`Outbound`](settings_domain::ports::outbound::Outbound). What may be connected to is the business of
-//! `settings-egress`; this crate says what is sent ([`Signatures`], [`secret`]) and what an answer means.
+//! `settings-egress`; this crate says what is sent ([`Signatures`]) and what an answer means.
 //!
 //! | header | what it holds |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! Nothing of an answer but its status leaves this crate: who could read it here could read other people's networks.
 mod answer;
 mod client;
-pub mod secret;
+mod secret;
 mod signature;
 
 pub use client::WebhookClient;

@@ -1,4 +1,5 @@
 //! What a delivery is signed with.
+use crate::secret;
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use ring::hmac;
 use secrecy::ExposeSecret as _;
@@ -19,14 +20,11 @@ pub struct Signatures {
 }
 
 impl Signatures {
-    /// Signs a delivery; `None` if it has no secret to be signed with, or an empty one, which anybody could sign with.
+    /// Signs a delivery; `None` if it has no secret to be signed with, or a text that is no secret.
     #[must_use]
     pub fn new(delivery: &WebhookDelivery) -> Option<Self> {
-        let keys: Vec<hmac::Key> =
-            delivery.secrets.iter().map(|s| hmac::Key::new(hmac::HMAC_SHA256, s.expose_secret())).collect();
-        if delivery.secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
-            return None;
-        }
+        let key = |text| Some(hmac::Key::new(hmac::HMAC_SHA256, secret::parse(text)?.expose_secret()));
+        let keys: Vec<hmac::Key> = delivery.secrets.iter().map(key).collect::<Option<_>>()?;
         let platform = hex::encode(hmac::sign(keys.first()?, &delivery.body));
         let (id, timestamp) = (delivery.delivery.to_string(), delivery.at.unix_timestamp().to_string());
         let mut standard = String::new();

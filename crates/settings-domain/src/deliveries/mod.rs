@@ -272,19 +272,18 @@ impl DeliveryView {
         if destination.channel() == Channel::Email {
             return change;
         }
-        if let (Message::Event(_), Some(kind)) = (message, self.event_type) {
-            if !audience.settings.of(kind).channels.contains(&Channel::Email) {
-                let mail = |destination| Delivery {
-                    workspace,
-                    id: id(),
-                    message,
-                    destination,
-                    instead_of: Some(failed),
-                    created_at: at,
-                };
-                let mails = audience.mail_for(kind).into_iter().map(mail).collect();
-                change = queue(change, mails);
-            }
+        let kind = self.event_type.filter(|_| matches!(message, Message::Event(_)));
+        if let Some(kind) = kind.filter(|k| !audience.settings.of(*k).channels.contains(&Channel::Email)) {
+            let mail = |destination| Delivery {
+                workspace,
+                id: id(),
+                message,
+                destination,
+                instead_of: Some(failed),
+                created_at: at,
+            };
+            let mails = audience.mail_for(kind).into_iter().map(mail).collect();
+            change = queue(change, mails);
         }
         if let (Destination::Webhook(webhook), None) = (destination, health.told_at) {
             let told = Write::WebhookSubscription(WebhookSubscriptionWrite::Told(webhook, at));

@@ -140,7 +140,7 @@ pub struct Publication {
 refusals! {
     /// Why an event was not taken.
     PublishEventError {
-        NotThisType: Forbidden "forbidden", "This key's scopes do not cover this type of event: run_failed needs runs:write, approval_requested approvals:write, workflow_deployed workflows:write, mcp_server_degraded connections:write; secret_rotated is published by admins alone.";
+        NotThisType: Forbidden "forbidden", "A key publishes only what its scopes are about: runs:write a failed run, approvals:write a requested approval, workflows:write a published workflow, connections:write a degraded MCP server. The rotation of a secret is published by admins alone.";
         TooMany: Conflict "quota-reached", "100,000 deliveries of this workspace are waiting already. Publish again once they have been sent.";
     }
 }

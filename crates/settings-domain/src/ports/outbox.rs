@@ -18,7 +18,9 @@ pub struct Claimed {
     pub attempt: i64,
     /// What it is.
     pub job: Job,
-    /// Whether it was parked and comes back because its time is over, not because somebody mended what it waited for.
+    /// When it was queued.
+    pub queued_at: OffsetDateTime,
+    /// Whether it waited for its connection until now ([`Fate::Parked`]).
     pub parked: bool,
 }
 
@@ -48,6 +50,8 @@ pub enum Fate {
     Postponed(Duration),
     /// Waits for its connection, for this long at most; then it comes back and is given up. Does not count either.
     Parked(Duration),
+    /// Its last attempt failed: the change that gives it up comes next, and the message stays its worker's until then.
+    Ended,
 }
 
 /// What the mail of an invitation needs, as it stands when it is sent.

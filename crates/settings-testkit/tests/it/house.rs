@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-postgres",
             "settings-probe",
             "settings-slack",
+            "settings-slack",
             "settings-sqlite",
             "settings-webhook",
         ],

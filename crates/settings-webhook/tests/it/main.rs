@@ -7,7 +7,8 @@ mod signing;
 mod vetting;
 
 use async_trait::async_trait;
-use secrecy::SecretSlice;
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+use secrecy::SecretString;
 use settings_domain::{
     ids::{DeliveryId, WorkspaceId},
     ports::webhooks::WebhookDelivery,
@@ -24,8 +25,8 @@ fn workspace(n: u128) -> WorkspaceId {
     WorkspaceId::from_uuid(Uuid::from_u128(n))
 }
 
-fn secret(byte: u8) -> SecretSlice<u8> {
-    SecretSlice::from(vec![byte; 32])
+fn secret(byte: u8) -> SecretString {
+    SecretString::from(format!("whsec_{}", BASE64.encode([byte; 32])))
 }
 
 fn delivery(url: String, at: OffsetDateTime) -> WebhookDelivery {
