@@ -61,9 +61,11 @@ statements! {
     /// A notification is to be tried again, unless another worker has taken it since. What does not count is taken off.
     LATER = concat!("UPDATE outbox SET lease_until = NULL, next_at = ", now!(), " + $3, parked = $4, attempts = attempts - $5 \
         WHERE id = $1 AND attempts = $2 AND lease_until IS NOT NULL AND state = 'pending'");
-    /// A notification that was given up is due, with all its attempts.
+    /// A notification is still its worker's.
+    HELD = "UPDATE outbox SET parked = parked WHERE id = $1 AND attempts = $2 AND lease_until IS NOT NULL AND state = 'pending'";
+    /// A notification that was given up is due, with all its attempts, as if it were queued now.
     REVIVE = concat!("UPDATE outbox SET state = 'pending', attempts = 0, parked = 0, lease_until = NULL, next_at = ", now!(),
-        " WHERE id = $2 AND workspace_id = $1 AND state = 'dead'");
+        ", created_at = ", now!(), " WHERE id = $2 AND workspace_id = $1 AND state = 'dead'");
     /// A notification is given up.
     GIVE_UP = "UPDATE outbox SET state = 'dead', parked = 0, lease_until = NULL \
         WHERE id = $2 AND workspace_id = $1 AND state = 'pending'";
@@ -95,7 +97,7 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
     let (delivery, attempt) = (DeliveryId::from_uuid(row.id("id")?), row.int("attempts")? - 1);
-    Ok(Claimed { delivery, attempt, job, parked: row.flag("parked")? })
+    Ok(Claimed { delivery, attempt, job, queued_at: row.time("created_at")?, parked: row.flag("parked")? })
 }
 
 /// What may be seen to settle a message: the tenant that it is about, else the queue.
@@ -225,6 +227,7 @@ pub async fn settle<D: SqlDb>(
     let (stmt, status) = match fate {
         Fate::Delivered => (Stmt::new(DELIVERED).bind(id.as_uuid()), DeliveryStatus::Delivered),
         Fate::Dropped => (Stmt::new(DROPPED).bind(id.as_uuid()).bind(taken), DeliveryStatus::Dropped),
+        Fate::Ended => (Stmt::new(HELD).bind(id.as_uuid()).bind(taken), DeliveryStatus::Pending),
         Fate::Again(after) => (later(after, false, false), DeliveryStatus::Pending),
         Fate::Postponed(after) => (later(after, false, true), DeliveryStatus::Pending),
         Fate::Parked(after) => (later(after, true, true), DeliveryStatus::Parked),

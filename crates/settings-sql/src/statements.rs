@@ -133,7 +133,7 @@ macro_rules! engine_statements {
                  ORDER BY r.place, r.next_at, o.id LIMIT $1", $skip, ") \
                  UPDATE outbox SET attempts = attempts + 1, lease_until = (SELECT now FROM clock) + $2 \
                  WHERE id IN (SELECT id FROM due) \
-                 RETURNING id, workspace_id, kind, subject_id, generation, attempts, parked"
+                 RETURNING id, workspace_id, kind, subject_id, generation, attempts, created_at, parked"
             ),
             load_keys: concat!(
                 "SELECT ", $crate::key_columns!(), ", ", $crate::workspace_columns!(), ", w.epoch AS epoch, \
