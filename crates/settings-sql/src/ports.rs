@@ -190,6 +190,9 @@ impl<E: Engine> Outbox for SqlStore<E> {
         }
         tx.commit().await
     }
+    async fn queued(&self) {
+        self.queued.notified().await;
+    }
     async fn depth(&self) -> Result<i64, StoreError> {
         outbox::depth(&mut self.engine.begin_read(Scope::directory()).await?).await
     }

@@ -186,9 +186,7 @@ pub async fn write<D: SqlDb>(
                 .bind(secret.binding().version());
             tx.run_one(stmt).await
         }
-        WebhookSubscriptionWrite::Delete(id) => {
-            tx.run_one(Stmt::new(DELETE).bind(workspace).bind(id.as_uuid())).await
-        }
+        WebhookSubscriptionWrite::Delete(id) => tx.run_one(Stmt::new(DELETE).bind(workspace).bind(id.as_uuid())).await,
         WebhookSubscriptionWrite::Told(id, at) => {
             tx.run_one(Stmt::new(TOLD).bind(workspace).bind(id.as_uuid()).time(*at)).await
         }
