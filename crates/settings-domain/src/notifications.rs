@@ -157,6 +157,11 @@ impl NotificationSettings {
     pub const fn stored(preferences: BTreeMap<EventType, Preference>, version: i64) -> Self {
         Self { preferences, version }
     }
+    /// What is stored: types that nobody chose anything for are not named.
+    #[must_use]
+    pub const fn chosen(&self) -> &BTreeMap<EventType, Preference> {
+        &self.preferences
+    }
     /// What is chosen for a type.
     #[must_use]
     pub fn of(&self, kind: EventType) -> Preference {

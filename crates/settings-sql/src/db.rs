@@ -229,6 +229,12 @@ impl<D: SqlDb> Cells<'_, D> {
     }
 }
 
+/// Ids in one text, as the engines' own statements take them.
+#[must_use]
+pub fn id_list(ids: impl IntoIterator<Item = Uuid>) -> String {
+    ids.into_iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(",")
+}
+
 enum Inner<D: Database> {
     Transaction(sqlx::Transaction<'static, D>),
     /// Every statement by itself.

@@ -62,12 +62,14 @@ pub struct EngineStatements {
     pub dependants: &'static str,
     /// Which things of a workspace there are, by their ids in one text.
     pub known_uses: &'static str,
+    /// Attempts of deliveries of a workspace, by their ids in one text.
+    pub attempts: &'static str,
 }
 
 impl EngineStatements {
     /// All of them with their names.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &'static str); 8] {
+    pub fn all(&self) -> [(&'static str, &'static str); 9] {
         [
             ("engine::lock_workspace", self.lock_workspace),
             ("engine::lock_member", self.lock_member),
@@ -77,6 +79,7 @@ impl EngineStatements {
             ("engine::epochs", self.epochs),
             ("engine::dependants", self.dependants),
             ("engine::known_uses", self.known_uses),
+            ("engine::attempts", self.attempts),
         ]
     }
 }

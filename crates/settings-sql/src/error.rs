@@ -33,6 +33,14 @@ pub const SECRET_NAME: &str = "secret-name";
 pub const API_KEY_SCOPES: &str = "api-key-scopes";
 /// Audit events are only ever appended.
 pub const AUDIT_APPEND_ONLY: &str = "audit-append-only";
+/// A workspace has one connection at most.
+pub const CONNECTION: &str = "connection";
+/// A workspace's address for mails is there once.
+pub const RECIPIENT_EMAIL: &str = "recipient-email";
+/// An event of this source and id was taken already.
+pub const EVENT_KEY: &str = "event-key";
+/// Never more webhook subscriptions than a workspace may have.
+pub const WEBHOOK_LIMIT: &str = "webhook-limit";
 /// A row refers to one that is not there.
 pub const FOREIGN_KEY: &str = "foreign-key";
 /// There is a row with this primary key already.
@@ -57,6 +65,13 @@ const NAMES: &[(&str, &str, &str)] = &[
     ),
     ("api_keys_some_scope", "api_keys_some_scope", API_KEY_SCOPES),
     ("variables_name_key", "variables.workspace_id, variables.environment_id, variables.name", VARIABLE_NAME),
+    ("connections_one_key", "connections.workspace_id", CONNECTION),
+    (
+        "notification_recipients_email_key",
+        "notification_recipients.workspace_id, notification_recipients.email_key",
+        RECIPIENT_EMAIL,
+    ),
+    ("published_events_digest_key", "published_events.workspace_id, published_events.key_digest", EVENT_KEY),
     ("secrets_name_key", "secrets.workspace_id, secrets.environment_id, secrets.name", SECRET_NAME),
 ];
 

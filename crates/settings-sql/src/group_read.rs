@@ -20,7 +20,7 @@
 //! Nothing here depends on messages between processes, on leases or on clocks that agree.
 use crate::{
     api_keys,
-    db::{SqlDb, Stmt, Tx},
+    db::{SqlDb, Stmt, Tx, id_list},
     engine::{Engine, Scope},
     workspaces,
 };
@@ -237,7 +237,7 @@ impl<E: Engine> KeyReader<E> {
         answers: &mut HashMap<ApiKeyId, Result<Option<KeyStanding>, String>>,
     ) -> Result<(), StoreError> {
         let mut tx = self.engine.begin_read(Scope::directory()).await?;
-        let list = list(ids.iter().map(|id| id.as_uuid()));
+        let list = id_list(ids.iter().map(|id| id.as_uuid()));
         // One damaged row must not lock out everybody else: it spoils its own answer only.
         let rows = tx
             .all(Stmt::new(E::STATEMENTS.load_keys).bind(list), |row| {
@@ -271,17 +271,12 @@ fn reply(waiting: Option<Vec<oneshot::Sender<Answer>>>, answer: &Result<Option<K
     }
 }
 
-/// Ids in one text, as the engines' list syntax takes them.
-fn list(ids: impl Iterator<Item = Uuid>) -> String {
-    ids.map(|id| id.simple().to_string()).collect::<Vec<_>>().join(",")
-}
-
 async fn epochs<D: SqlDb>(
     tx: &mut Tx<D>,
     sql: &'static str,
     workspaces: BTreeSet<Uuid>,
 ) -> Result<HashMap<Uuid, (i64, OffsetDateTime)>, StoreError> {
-    let stmt = Stmt::new(sql).bind(list(workspaces.into_iter()));
+    let stmt = Stmt::new(sql).bind(id_list(workspaces.into_iter()));
     let rows = tx.all(stmt, |row| Ok((row.id("id")?, (row.int("epoch")?, row.time("at")?)))).await?;
     Ok(rows.into_iter().collect())
 }

@@ -42,6 +42,9 @@ statements! {
         ORDER BY m.user_id LIMIT $5");
     /// One member, active or former.
     GET = views!("WHERE m.workspace_id = $1 AND m.user_id = $2");
+    /// The active admins, who joined first first.
+    ADMINS = "SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'admin' AND removed_at IS NULL \
+        ORDER BY joined_at, user_id";
     /// A person nobody knew here.
     INSERT_PERSON = "INSERT INTO persons (workspace_id, id, user_id, email_key) VALUES ($1, $2, $3, $4)";
     /// The account of a person.
@@ -130,6 +133,11 @@ pub async fn list<D: SqlDb>(
 /// Loads one member, active or former.
 pub async fn get<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -> Result<Option<MemberView>, StoreError> {
     tx.first(Stmt::new(GET).bind(workspace).bind(user.as_uuid()), read_view).await
+}
+
+/// The active admins, who joined first first.
+pub async fn admins<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Vec<UserId>, StoreError> {
+    tx.all(Stmt::new(ADMINS).bind(workspace), |row| row.id("user_id").map(UserId::from_uuid)).await
 }
 
 /// Writes.

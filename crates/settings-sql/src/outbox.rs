@@ -1,16 +1,19 @@
 //! Owed messages.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
+    deliveries,
     engine::{EngineStatements, Scope},
+    webhook_subscriptions,
 };
 use settings_domain::{
-    ids::{DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
+    deliveries::{Attempt, DeliveryStatus},
+    ids::{ConnectionId, DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
     invitations::EmailStatus,
     micros,
     notices::Notice,
     ports::{
         StoreError,
-        outbox::{Claimed, InvitationLetter, Job},
+        outbox::{Claimed, Fate, InvitationLetter, Job},
     },
     text::Email,
 };
@@ -20,6 +23,7 @@ use uuid::Uuid;
 const INVITATION: &str = "invitation";
 const SIGN_IN: &str = "sign-in";
 const AUDIT_DIGEST: &str = "audit-digest";
+const NOTIFICATION: &str = "notification";
 
 statements! {
     /// Queues a message.
@@ -49,6 +53,26 @@ statements! {
     /// Given back untouched, unless another worker has taken it since.
     RELEASE = "UPDATE outbox SET lease_until = NULL, attempts = attempts - 1 \
         WHERE id = $1 AND attempts = $2 AND state = 'pending'";
+    /// A notification was taken by its receiver, whoever brought it there.
+    DELIVERED = "UPDATE outbox SET state = 'done', lease_until = NULL, parked = 0 WHERE id = $1 AND state = 'pending'";
+    /// Nobody waits for a notification, unless another worker has taken it since.
+    DROPPED = "UPDATE outbox SET state = 'done', lease_until = NULL, parked = 0 \
+        WHERE id = $1 AND attempts = $2 AND lease_until IS NOT NULL AND state = 'pending'";
+    /// A notification is to be tried again, unless another worker has taken it since. What does not count is taken off.
+    LATER = concat!("UPDATE outbox SET lease_until = NULL, next_at = ", now!(), " + $3, parked = $4, attempts = attempts - $5 \
+        WHERE id = $1 AND attempts = $2 AND lease_until IS NOT NULL AND state = 'pending'");
+    /// A notification is still its worker's.
+    HELD = "UPDATE outbox SET parked = parked WHERE id = $1 AND attempts = $2 AND lease_until IS NOT NULL AND state = 'pending'";
+    /// A notification that was given up is due, with all its attempts, as if it were queued now.
+    REVIVE = concat!("UPDATE outbox SET state = 'pending', attempts = 0, parked = 0, lease_until = NULL, next_at = ", now!(),
+        ", created_at = ", now!(), " WHERE id = $2 AND workspace_id = $1 AND state = 'dead'");
+    /// A notification is given up.
+    GIVE_UP = "UPDATE outbox SET state = 'dead', parked = 0, lease_until = NULL \
+        WHERE id = $2 AND workspace_id = $1 AND state = 'pending'";
+    /// What is parked for a connection is due.
+    RESUME = concat!("UPDATE outbox SET parked = 0, next_at = ", now!(), " WHERE workspace_id = $1 AND state = 'pending' \
+        AND parked = 1 AND id IN (SELECT d.id FROM deliveries d WHERE d.workspace_id = $1 AND d.status = 'parked' \
+        AND d.destination = 'slack' AND d.destination_id = $2)");
     /// How many wait.
     DEPTH = "SELECT count(*) AS waiting FROM outbox WHERE state = 'pending'";
     /// Forgets what was sent long ago.
@@ -68,17 +92,21 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
         (AUDIT_DIGEST, Some(workspace)) => {
             Job::AuditDigest(WorkspaceId::from_uuid(workspace), DigestRunId::from_uuid(subject), row.int("generation")?)
         }
+        (NOTIFICATION, Some(workspace)) => Job::Notification(WorkspaceId::from_uuid(workspace)),
         (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
-    Ok(Claimed { delivery: DeliveryId::from_uuid(row.id("id")?), attempt: row.int("attempts")? - 1, job })
+    let (delivery, attempt) = (DeliveryId::from_uuid(row.id("id")?), row.int("attempts")? - 1);
+    Ok(Claimed { delivery, attempt, job, queued_at: row.time("created_at")?, parked: row.flag("parked")? })
 }
 
 /// What may be seen to settle a message: the tenant that it is about, else the queue.
 #[must_use]
 pub const fn scope(message: &Claimed) -> Scope {
     match message.job {
-        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) => Scope::tenant(workspace.as_uuid()),
+        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::Notification(workspace) => {
+            Scope::tenant(workspace.as_uuid())
+        }
         Job::SignIn(_) => Scope::directory(),
     }
 }
@@ -90,6 +118,7 @@ pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -
             (delivery, INVITATION, invitation.as_uuid(), *generation)
         }
         Notice::AuditDigestMail { delivery, run, recipient } => (delivery, AUDIT_DIGEST, run.as_uuid(), *recipient),
+        Notice::Delivery(delivery) => (delivery, NOTIFICATION, delivery.as_uuid(), 0),
     };
     let stmt = Stmt::new(INSERT).bind(delivery.as_uuid()).bind(Some(workspace)).text(kind).bind(subject).bind(number);
     tx.run_one(stmt).await
@@ -180,6 +209,51 @@ pub async fn dead<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed, cause: &'static s
 /// Given back untouched.
 pub async fn release<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed) -> Result<(), StoreError> {
     tx.run(Stmt::new(RELEASE).bind(message.delivery.as_uuid()).bind(message.attempt + 1)).await.map(drop)
+}
+
+/// Writes down what becomes of a notification, and the attempt that says so. Nothing where another worker has it by now.
+pub async fn settle<D: SqlDb>(
+    tx: &mut Tx<D>,
+    message: &Claimed,
+    attempt: Option<&Attempt>,
+    fate: Fate,
+) -> Result<(), StoreError> {
+    let Job::Notification(workspace) = message.job else { return Ok(()) };
+    let (workspace, id, taken) = (workspace.as_uuid(), message.delivery, message.attempt + 1);
+    let later = |after, parked, uncounted| {
+        let stmt = Stmt::new(LATER).bind(id.as_uuid()).bind(taken).bind(micros_of(after));
+        stmt.bind(i64::from(parked)).bind(i64::from(uncounted))
+    };
+    let (stmt, status) = match fate {
+        Fate::Delivered => (Stmt::new(DELIVERED).bind(id.as_uuid()), DeliveryStatus::Delivered),
+        Fate::Dropped => (Stmt::new(DROPPED).bind(id.as_uuid()).bind(taken), DeliveryStatus::Dropped),
+        Fate::Ended => (Stmt::new(HELD).bind(id.as_uuid()).bind(taken), DeliveryStatus::Pending),
+        Fate::Again(after) => (later(after, false, false), DeliveryStatus::Pending),
+        Fate::Postponed(after) => (later(after, false, true), DeliveryStatus::Pending),
+        Fate::Parked(after) => (later(after, true, true), DeliveryStatus::Parked),
+    };
+    if tx.run(stmt).await? == 0 {
+        return Ok(());
+    }
+    deliveries::mark(tx, workspace, id, status).await?;
+    let Some(attempt) = attempt else { return Ok(()) };
+    deliveries::note(tx, workspace, id, attempt).await?;
+    webhook_subscriptions::heard(tx, workspace, id, attempt.accepted, attempt.at).await
+}
+
+/// A notification that was given up is due, with all its attempts.
+pub async fn revive<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, id: DeliveryId) -> Result<(), StoreError> {
+    tx.run_one(Stmt::new(REVIVE).bind(workspace).bind(id.as_uuid())).await
+}
+
+/// A notification is given up.
+pub async fn give_up<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, id: DeliveryId) -> Result<(), StoreError> {
+    tx.run_one(Stmt::new(GIVE_UP).bind(workspace).bind(id.as_uuid())).await
+}
+
+/// What is parked for a connection is due.
+pub async fn resume<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, connection: ConnectionId) -> Result<(), StoreError> {
+    tx.run(Stmt::new(RESUME).bind(workspace).bind(connection.as_uuid())).await.map(drop)
 }
 
 /// How many wait.

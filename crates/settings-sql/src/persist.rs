@@ -1,11 +1,12 @@
 //! The one way to write: a whole change, or nothing.
 use crate::{
-    api_keys, audit, audit_digest,
+    api_keys, audit, audit_digest, connections,
     db::Stmt,
+    deliveries,
     engine::Engine,
-    environments, error, idempotency, invitations, members, models, outbox, references, secrets,
+    environments, error, events, idempotency, invitations, members, models, notifications, outbox, references, secrets,
     session::{Presence, Session},
-    variables, workspaces,
+    variables, webhook_subscriptions, workspaces,
 };
 use settings_domain::{
     change::{ChangeSet, Write},
@@ -27,8 +28,12 @@ struct Overdue;
 /// connection in the middle of one.
 pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
     let workspace = session.workspace_id();
+    let queued = (!set.notices().is_empty()).then(|| std::sync::Arc::clone(&session.queued));
     let task = tokio::spawn(write_and_commit(session, set).in_current_span());
     let outcome = task.await.unwrap_or_else(|e| Err(StoreError::Unknown(Box::new(e))));
+    if let (Ok(()), Some(queued)) = (&outcome, queued) {
+        queued.notify_one();
+    }
     match &outcome {
         Err(StoreError::Unknown(_)) => tracing::error!(%workspace, "the outcome of a commit is unknown"),
         Err(StoreError::Constraint(name)) => tracing::warn!(%workspace, name, "a constraint refused a change"),
@@ -71,6 +76,11 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::Model(w) => models::write(tx, workspace, w).await?,
             Write::Referrer(w) => references::write(tx, workspace, w).await?,
             Write::AuditDigest(w) => audit_digest::write(tx, workspace, w).await?,
+            Write::Notifications(w) => notifications::write(tx, workspace, w).await?,
+            Write::Event(w) => events::write(tx, workspace, w).await?,
+            Write::Delivery(w) => deliveries::write(tx, workspace, w).await?,
+            Write::Connection(w) => connections::write(tx, workspace, w).await?,
+            Write::WebhookSubscription(w) => webhook_subscriptions::write(tx, workspace, w).await?,
         }
     }
     audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;
@@ -80,8 +90,9 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
     if let Some(outcome) = set.outcome() {
         idempotency::keep(tx, kept_in, outcome, session.at).await?;
     }
-    // Whatever was cached of this workspace ends with this very commit: see `group_read`.
-    if !set.writes().is_empty() {
+    // Whatever was cached of this workspace ends with this very commit: see `group_read`. Events and deliveries come in
+    // floods and are no part of what is cached.
+    if set.writes().iter().any(|w| !matches!(w, Write::Event(_) | Write::Delivery(_))) {
         tx.run_one(Stmt::new(workspaces::NEXT_EPOCH).bind(workspace)).await?;
     }
     Ok(())

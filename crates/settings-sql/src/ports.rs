@@ -1,13 +1,14 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity, audit_digest, data_keys, directory,
+    accounts, activity, audit_digest, data_keys, deliveries, directory,
     engine::{Engine, Scope},
-    models, outbox, resolving,
+    events, models, outbox, outgoing, resolving,
     store::{SqlStore, applied},
 };
 use async_trait::async_trait;
 use settings_domain::{
-    ids::{ApiKeyId, EnvironmentId, InvitationId, ModelId, SessionId, SignInId, UserId, WorkspaceId},
+    deliveries::{Attempt, Outgoing},
+    ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, ModelId, SessionId, SignInId, UserId, WorkspaceId},
     members::User,
     policy::{Permit, TenantScope, actions},
     ports::{
@@ -15,7 +16,7 @@ use settings_domain::{
         accounts::{Accounts, NewSession, OpenSession, Session, SignInLink},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
-        outbox::{Claimed, DueDigests, InvitationLetter, Outbox},
+        outbox::{Claimed, DueDigests, Fate, InvitationLetter, Outbox},
         store::{KeyDirectory, KeyStanding, Page, ResolvedModel, ResolvedVariables, Resolving},
         vault::{DataKeyStore, OldWrapping, Rewrapped, WrappedDataKey},
     },
@@ -25,8 +26,11 @@ use settings_domain::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// How long a sent message is remembered.
+/// How long a sent message is remembered, and a notification with its attempts and its event once nobody waits for it: so
+/// long can it be looked at and, where it was given up, retried, and so long is an event known when it is sent again.
 const SENT_KEPT: Duration = Duration::days(30);
+/// How many rows of the ledger one transaction forgets: none takes long, however many there are.
+const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
 /// The schema is not the one that this program knows.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +171,15 @@ impl<E: Engine> Outbox for SqlStore<E> {
         outbox::dead(&mut tx, message, cause).await?;
         tx.commit().await
     }
+    async fn outgoing(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<Option<Outgoing>, StoreError> {
+        let workspace = workspace.as_uuid();
+        outgoing::get(&mut self.engine.begin_read(Scope::tenant(workspace)).await?, workspace, id).await
+    }
+    async fn settle(&self, message: &Claimed, attempt: Option<&Attempt>, fate: Fate) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(outbox::scope(message)).await?;
+        outbox::settle(&mut tx, message, attempt, fate).await?;
+        tx.commit().await
+    }
     async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError> {
         if messages.is_empty() {
             return Ok(());
@@ -176,6 +189,9 @@ impl<E: Engine> Outbox for SqlStore<E> {
             outbox::release(&mut tx, message).await?;
         }
         tx.commit().await
+    }
+    async fn queued(&self) {
+        self.queued.notified().await;
     }
     async fn depth(&self) -> Result<i64, StoreError> {
         outbox::depth(&mut self.engine.begin_read(Scope::directory()).await?).await
@@ -199,7 +215,16 @@ impl<E: Engine> Upkeep for SqlStore<E> {
         gone += audit_digest::forget(&mut tx, at - SENT_KEPT).await?;
         gone += accounts::forget(&mut tx).await?;
         tx.commit().await?;
-        Ok(gone)
+        loop {
+            let mut tx = self.engine.begin_write(Scope::directory()).await?;
+            let deliveries = deliveries::forget(&mut tx, at - SENT_KEPT, FORGOTTEN_AT_ONCE).await?;
+            let events = events::forget(&mut tx, at - SENT_KEPT, FORGOTTEN_AT_ONCE).await?;
+            tx.commit().await?;
+            gone += deliveries + events;
+            if deliveries + events == 0 {
+                return Ok(gone);
+            }
+        }
     }
 }
 

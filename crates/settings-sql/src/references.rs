@@ -1,6 +1,6 @@
 //! What other services say they use: rows, statements, writes.
 use crate::{
-    db::{Cells, SqlDb, Stmt, Tx},
+    db::{Cells, SqlDb, Stmt, Tx, id_list},
     engine::EngineStatements,
 };
 use settings_domain::{
@@ -38,7 +38,7 @@ fn read_use<D: SqlDb>(row: &Cells<'_, D>) -> Result<Use, StoreError> {
 
 /// The ids in one text, as [`EngineStatements`] take them; `None` where there are none to ask for.
 fn ids(uses: &BTreeSet<Use>) -> Option<String> {
-    let text = uses.iter().map(|u| u.id.simple().to_string()).collect::<Vec<_>>().join(",");
+    let text = id_list(uses.iter().map(|u| u.id));
     (!text.is_empty()).then_some(text)
 }
 

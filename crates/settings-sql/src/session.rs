@@ -1,30 +1,44 @@
 //! One open view of one tenant: everything that is loaded, whether from a snapshot or under the tenant's lock.
 use crate::{
-    api_keys, audit, audit_digest,
+    api_keys, audit, audit_digest, connections,
     db::Tx,
+    deliveries,
     engine::{Engine, Scope},
-    environments, idempotency, invitations, members, models, persist, references, secrets, variables, workspaces,
+    environments, events, idempotency, invitations, members, models, notifications, persist, references, secrets,
+    variables, webhook_subscriptions, workspaces,
 };
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
+    connections::ConnectionRecord,
+    deliveries::DeliveryView,
     environments::Environment,
+    events::Event,
     idempotency::{IdempotentCall, Recorded},
-    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId,
+        WebhookSubscriptionId, WorkspaceId,
+    },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
     models::{ModelRecord, ModelView, Tenants},
+    notifications::NotificationSettings,
     ports::{
         StoreError,
         audit::AuditSealer,
-        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads, UnitOfWork},
+        store::{
+            ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads,
+            UnitOfWork,
+        },
     },
     references::{Dependant, Referrer, ReferrerKey, Use},
     secrets::{Secret, SecretRecord},
     text::{DisplayName, EmailKey, Slug},
+    tokens::Digest,
     variables::{Variable, VariableName, VariableRecord},
+    webhook_subscriptions::{Health, SubscriptionRecord, WebhookSubscription},
     workspaces::Workspace,
 };
 use std::{
@@ -33,6 +47,7 @@ use std::{
     sync::Arc,
 };
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Whether the workspace of a session is there.
@@ -51,6 +66,8 @@ pub(crate) struct Session<E: Engine> {
     pub(crate) tx: Tx<E::Db>,
     pub(crate) engine: Arc<E>,
     pub(crate) sealer: Arc<dyn AuditSealer>,
+    /// Told when something was queued.
+    pub(crate) queued: Arc<Notify>,
     pub(crate) scope: Scope,
     /// The database's clock when the caller's standing was read: the instant that decisions are made at.
     pub(crate) at: OffsetDateTime,
@@ -201,6 +218,36 @@ impl<E: Engine> TenantReads for Session<E> {
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         audit::head(&mut self.tx, self.scope.workspace).await
+    }
+    async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
+        notifications::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
+        members::admins(&mut self.tx, self.scope.workspace).await
+    }
+    async fn connection(&mut self) -> Result<Option<ConnectionRecord>, StoreError> {
+        connections::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn webhook_subscriptions(&mut self) -> Result<Vec<WebhookSubscription>, StoreError> {
+        webhook_subscriptions::list(&mut self.tx, self.scope.workspace).await
+    }
+    async fn webhook_subscription(
+        &mut self,
+        id: WebhookSubscriptionId,
+    ) -> Result<Option<(SubscriptionRecord, Health)>, StoreError> {
+        webhook_subscriptions::get(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn published_event(&mut self, key: &Digest) -> Result<Option<Event>, StoreError> {
+        events::by_key(&mut self.tx, self.scope.workspace, key).await
+    }
+    async fn waiting_deliveries(&mut self) -> Result<i64, StoreError> {
+        deliveries::waiting(&mut self.tx, self.scope.workspace).await
+    }
+    async fn deliveries(&mut self, filter: DeliveryFilter, page: Page) -> Result<Vec<DeliveryView>, StoreError> {
+        deliveries::list(&mut self.tx, &E::STATEMENTS, self.scope.workspace, filter, page).await
+    }
+    async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        deliveries::get(&mut self.tx, &E::STATEMENTS, self.scope.workspace, id).await
     }
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         audit::chain(&mut self.tx, self.scope.workspace, after, limit).await

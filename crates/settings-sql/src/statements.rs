@@ -88,11 +88,21 @@ macro_rules! model_columns {
     };
 }
 
+/// A message of the queue called `o` is due and nobody's, by a clock that was read once.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! due {
+    () => {
+        "o.state = 'pending' AND o.next_at <= (SELECT now FROM clock) \
+         AND (o.lease_until IS NULL OR o.lease_until <= (SELECT now FROM clock))"
+    };
+}
+
 /// Makes an engine's statements from the words in which engines differ.
 #[macro_export]
 macro_rules! engine_statements {
-    (tenant_lock: $tenant:literal, row_lock: $row:literal, skip_locked: $skip:literal, in_ids: $in_ids:literal,
-     epochs: $epochs:literal $(,)?) => {
+    (tenant_lock: $tenant:literal, row_lock: $row:literal, skip_locked: $skip:literal,
+     each: ($each_open:literal, $each_close:literal), in_ids: $in_ids:literal, epochs: $epochs:literal $(,)?) => {
         $crate::engine::EngineStatements {
             lock_workspace: concat!("SELECT deleted_at FROM workspaces WHERE id = $1", $tenant),
             lock_member: concat!(
@@ -103,12 +113,27 @@ macro_rules! engine_statements {
                 "SELECT ", $crate::key_columns!(), ", ", $crate::now!(), " AS now FROM api_keys k \
                  WHERE k.workspace_id = $1 AND k.id = $2", $row
             ),
+            // One workspace's flood delays nobody else (NO06, NO15): every one with something due gets a message before any gets
+            // a second, and what is left over goes to whoever has more. The steps over `turns` and the look at each head are
+            // index lookups, so the cost grows with the workspaces that wait, not with their messages.
             claim: concat!(
-                "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 'pending' AND next_at <= ", $crate::now!(),
-                " AND (lease_until IS NULL OR lease_until <= ", $crate::now!(), ") ORDER BY next_at LIMIT $1", $skip, ") \
-                 UPDATE outbox SET attempts = attempts + 1, lease_until = ", $crate::now!(), " + $2 \
+                "WITH RECURSIVE clock(now) AS MATERIALIZED (SELECT ", $crate::now!(), "), \
+                 turns(turn) AS (\
+                 SELECT (SELECT o.turn FROM outbox o WHERE o.state = 'pending' ORDER BY o.turn LIMIT 1) \
+                 UNION ALL SELECT (SELECT o.turn FROM outbox o WHERE o.state = 'pending' AND o.turn > t.turn \
+                 ORDER BY o.turn LIMIT 1) FROM turns t WHERE t.turn IS NOT NULL), \
+                 heads(turn, next_at) AS MATERIALIZED (SELECT t.turn, (SELECT o.next_at FROM outbox o WHERE o.turn = t.turn AND ",
+                $crate::due!(), " ORDER BY o.next_at LIMIT 1) FROM turns t WHERE t.turn IS NOT NULL), \
+                 first(turn) AS MATERIALIZED (SELECT turn FROM heads WHERE next_at IS NOT NULL ORDER BY next_at LIMIT $1), \
+                 ranked(id, next_at, place) AS MATERIALIZED (SELECT o.id, o.next_at, \
+                 row_number() OVER (PARTITION BY f.turn ORDER BY o.next_at, o.id) FROM first f ",
+                $each_open, " WHERE o.turn = f.turn AND ", $crate::due!(), " ORDER BY o.next_at, o.id LIMIT $1", $each_close,
+                "), due AS MATERIALIZED (SELECT o.id FROM ranked r JOIN outbox o ON o.id = r.id \
+                 WHERE o.state = 'pending' AND (o.lease_until IS NULL OR o.lease_until <= (SELECT now FROM clock)) \
+                 ORDER BY r.place, r.next_at, o.id LIMIT $1", $skip, ") \
+                 UPDATE outbox SET attempts = attempts + 1, lease_until = (SELECT now FROM clock) + $2 \
                  WHERE id IN (SELECT id FROM due) \
-                 RETURNING id, workspace_id, kind, subject_id, generation, attempts"
+                 RETURNING id, workspace_id, kind, subject_id, generation, attempts, created_at, parked"
             ),
             load_keys: concat!(
                 "SELECT ", $crate::key_columns!(), ", ", $crate::workspace_columns!(), ", w.epoch AS epoch, \
@@ -130,6 +155,10 @@ macro_rules! engine_statements {
                 " UNION ALL SELECT 'secret', id FROM secrets WHERE workspace_id = $2 AND id ", $in_ids,
                 " UNION ALL SELECT 'model', id FROM models WHERE workspace_id = $2 AND id ", $in_ids,
                 " UNION ALL SELECT 'environment', id FROM environments WHERE workspace_id = $2 AND id ", $in_ids
+            ),
+            attempts: concat!(
+                "SELECT delivery_id, at, accepted, status, cause, millis FROM delivery_attempts \
+                 WHERE workspace_id = $2 AND delivery_id ", $in_ids, " ORDER BY delivery_id, number"
             ),
         }
     };
@@ -158,6 +187,12 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::models::ALL,
         crate::references::ALL,
         crate::resolving::ALL,
+        crate::notifications::ALL,
+        crate::connections::ALL,
+        crate::webhook_subscriptions::ALL,
+        crate::events::ALL,
+        crate::deliveries::ALL,
+        crate::outgoing::ALL,
     ]
     .concat()
 }

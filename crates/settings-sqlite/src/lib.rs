@@ -110,6 +110,7 @@ impl Engine for Lite {
         tenant_lock: "",
         row_lock: "",
         skip_locked: "",
+        each: ("JOIN outbox o ON o.id IN (SELECT o.id FROM outbox o", ")"),
         in_ids: "IN (SELECT unhex(value) FROM json_each('[\"' || replace($1, ',', '\",\"') || '\"]'))",
         epochs: "SELECT id, epoch, CAST(unixepoch('subsec') * 1000000 AS BIGINT) AS at FROM workspaces \
             WHERE deleted_at IS NULL \

@@ -118,6 +118,10 @@ impl TokenMint for FixedMint {
     fn parse_session(&self, text: &str) -> Option<(SessionId, Digest)> {
         parse(SESSION, text).map(|(id, digest)| (SessionId::from_uuid(id), digest))
     }
+    fn webhook_secret(&self) -> Result<SecretString, NoEntropy> {
+        // 32 bytes of nothing, in the shape of a real one.
+        Ok(SecretString::from(format!("whsec_{}=", "A".repeat(43))))
+    }
     fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(parts)
     }

@@ -8,4 +8,5 @@ pub mod fake;
 pub mod moto;
 pub mod postgres;
 pub mod seal;
+pub mod senders;
 pub mod vault;

@@ -73,7 +73,6 @@ impl App {
             };
             paused = false;
             taken += claimed.len();
-            let found = !claimed.is_empty();
             for message in claimed {
                 messages.insert(message.delivery, message.clone());
                 under_way.push(async move {
@@ -85,10 +84,6 @@ impl App {
             }
             if messages.is_empty() {
                 return Ok(taken);
-            }
-            if found && messages.len() < SLOTS {
-                // More may be due.
-                paused = true;
             }
             match select(under_way.next(), pause()).await {
                 Either::Left((settled, _)) => {

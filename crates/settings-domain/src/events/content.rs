@@ -7,7 +7,7 @@ use crate::{
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Most facts that a message shows.
@@ -57,6 +57,42 @@ impl fmt::Debug for EventData {
     }
 }
 
+/// Extension attributes: names of 1 to 20 lower-case letters and digits, with texts, whole numbers or truth values.
+#[derive(Clone, Default)]
+pub struct Extensions(BTreeMap<String, Value>);
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extensions(..)")
+    }
+}
+
+impl Extensions {
+    /// Whether a name may be one of an extension: it is none that the specification gives a meaning.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        const TAKEN: [&str; 9] =
+            ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"];
+        let shaped =
+            (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        shaped && !TAKEN.contains(&name)
+    }
+    /// Takes an attribute over.
+    pub fn insert(&mut self, name: String, value: Value) -> Result<(), TextError> {
+        if !Self::is_name(&name) {
+            return Err(TextError("must be 1 to 20 lower-case letters and digits, and no attribute of CloudEvents"));
+        }
+        match &value {
+            Value::String(s) if s.len() <= 512 && !s.chars().any(char::is_control) => {}
+            Value::Bool(_) => {}
+            Value::Number(n) if n.is_i64() => {}
+            _ => return Err(TextError("must be a text of at most 512 bytes, a whole number, true or false")),
+        }
+        self.0.insert(name, value);
+        Ok(())
+    }
+}
+
 /// A CloudEvent as it was given, parsed.
 #[derive(Debug, Clone)]
 pub struct Content {
@@ -70,6 +106,8 @@ pub struct Content {
     pub subject: Option<EventText>,
     /// When it happened.
     pub time: Option<OffsetDateTime>,
+    /// Further attributes, which go along unread.
+    pub extensions: Extensions,
     /// More about it.
     pub data: EventData,
 }
@@ -85,6 +123,8 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     time: String,
+    #[serde(flatten)]
+    extensions: &'a BTreeMap<String, Value>,
     datacontenttype: &'static str,
     data: &'a Map<String, Value>,
 }
@@ -111,6 +151,7 @@ impl Content {
             kind: self.kind,
             subject: self.subject.as_ref().map(EventText::as_str),
             time,
+            extensions: &self.extensions.0,
             datacontenttype: "application/json",
             data: &self.data.0,
         };
@@ -211,6 +252,7 @@ mod tests {
             kind: EventType::RunFailed,
             subject: Some("nightly".parse().unwrap()),
             time: None,
+            extensions: Extensions::default(),
             data: EventData::new(members),
         }
     }

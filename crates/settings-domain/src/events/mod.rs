@@ -4,7 +4,7 @@
 //! somebody else's, and may say more than it should.
 mod content;
 
-pub use content::{Content, EventData, EventText, Fact as EventFact};
+pub use content::{Content, EventData, EventText, Extensions, Fact as EventFact};
 
 use crate::{
     audit::{Details, PublicValue, Target},

@@ -3,6 +3,7 @@ use super::{
     No, Scenario, World,
     scenario::{app, call},
 };
+use crate::senders::{pause, senders};
 use async_trait::async_trait;
 use settings_domain::{
     audit::Risk,
@@ -19,7 +20,7 @@ use settings_domain::{
 };
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 use time::Duration;
 use tokio::task::JoinSet;
@@ -45,10 +46,10 @@ cases![
 const ALL_RISKS: [Risk; 4] = Risk::ALL;
 
 /// A post office that notes what it accepts, or refuses for now.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Post {
     away: bool,
-    accepted: Mutex<Vec<(DeliveryId, String, AuditDigestLetter)>>,
+    accepted: Arc<Mutex<Vec<(DeliveryId, String, AuditDigestLetter)>>>,
 }
 
 #[async_trait]
@@ -79,8 +80,8 @@ impl Mailer for Post {
 
 impl Post {
     fn letters(self) -> Vec<AuditDigestLetter> {
-        let accepted = self.accepted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        accepted.into_iter().map(|(_, _, letter)| letter).collect()
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.drain(..).map(|(_, _, letter)| letter).collect()
     }
     fn to(&self) -> Vec<String> {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +111,8 @@ async fn begin(s: &Scenario) -> usize {
     s.app.begin_audit_digests().await.expect("a look at the clock")
 }
 async fn deliver(s: &Scenario, post: &Post) {
-    while s.app.deliver(post, || false).await.expect("messages") > 0 {}
+    let senders = senders(Arc::new(post.clone()));
+    while s.app.deliver(&senders, pause, || false).await.expect("messages") > 0 {}
 }
 /// A workspace whose founding messages are sent and whose digest is chosen.
 async fn acme(world: &World) -> Scenario {
@@ -237,7 +239,7 @@ async fn two_workers_that_send_at_once_record_one_digest(world: World) {
     let mut workers = JoinSet::new();
     for _ in 0..4 {
         let worker = app(&world);
-        workers.spawn(async move { worker.deliver(&Post::default(), || false).await });
+        workers.spawn(async move { worker.deliver(&senders(Arc::new(Post::default())), pause, || false).await });
     }
     workers.join_all().await;
     deliver(&s, &Post::default()).await;

@@ -78,6 +78,7 @@ pub(super) fn app(world: &World) -> App {
         vault: Arc::new(FixedVault::new(Arc::clone(&world.store) as _, Arc::clone(&world.clock))),
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
+        slack: None,
         verifier: None,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy) as _,

@@ -28,6 +28,11 @@ const INSTANTS: &[(&str, &[&str])] = &[
     ("outbox", &["next_at", "lease_until", "created_at"]),
     ("audit_digests", &["next_due_at", "last_due_at", "last_sent_at", "covered_at"]),
     ("audit_digest_runs", &["since", "until", "sent_at"]),
+    ("connections", &["authorized_at"]),
+    ("webhook_subscriptions", &["previous_secret_until"]),
+    ("webhook_health", &["failing_since", "told_at"]),
+    ("published_events", &["received_at"]),
+    ("deliveries", &["created_at"]),
 ];
 
 /// Moves everything that is stored back in time: for rules, as much time has passed. A clock that cannot be moved stays.

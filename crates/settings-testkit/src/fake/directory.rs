@@ -1,6 +1,6 @@
 //! What lies across tenants.
 use super::{
-    FakeStore,
+    FakeStore, notifications,
     reads::page,
     state::{MessageState, State},
 };
@@ -58,7 +58,8 @@ impl Upkeep for FakeStore {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         let runs = |s: &State| s.tenants.values().map(|t| t.digest_runs.len()).sum::<usize>();
-        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s);
+        let told = |s: &State| s.tenants.values().map(|t| t.ledger.len() + t.published.len()).sum::<usize>();
+        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s) + told(s);
         let before = rows(&state);
         state.queue.retain(|_, m| m.state != MessageState::Done || m.created_at >= now - SENT_KEPT);
         state.outcomes.retain(|o| o.at > now - KEPT);
@@ -67,6 +68,7 @@ impl Upkeep for FakeStore {
         for tenant in state.tenants.values_mut() {
             tenant.digest_runs.retain(|_, r| r.until >= now - SENT_KEPT);
         }
+        notifications::forget(&mut state, now - SENT_KEPT);
         Ok(u64::try_from(before - rows(&state)).unwrap_or_default())
     }
 }

@@ -1,24 +1,36 @@
 //! Owed messages.
 use super::{
-    FakeStore,
+    FakeStore, notifications,
     state::{Link, Message, MessageState, State},
 };
 use async_trait::async_trait;
 use settings_domain::{
-    ids::{InvitationId, SignInId, WorkspaceId},
+    deliveries::{Attempt, Outgoing},
+    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
     invitations::{EmailStatus, Invitation, InvitationState},
     ports::{
         StoreError,
-        outbox::{Claimed, InvitationLetter, Job, Outbox},
+        outbox::{Claimed, Fate, InvitationLetter, Job, Outbox},
     },
     text::Email,
 };
+use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
 
 /// The message as this worker has taken it: another one may have taken it since.
-fn own<'s>(state: &'s mut State, message: &Claimed) -> Option<&'s mut Message> {
+pub(super) fn own<'s>(state: &'s mut State, message: &Claimed) -> Option<&'s mut Message> {
     let mine = |m: &&mut Message| m.state == MessageState::Pending && m.attempts == message.attempt + 1;
     state.queue.get_mut(&message.delivery).filter(mine)
+}
+
+/// Whose turn it is.
+const fn turn(job: Job) -> Option<WorkspaceId> {
+    match job {
+        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::Notification(workspace) => {
+            Some(workspace)
+        }
+        Job::SignIn(_) => None,
+    }
 }
 
 /// What became of an invitation's mail. A link that was renewed meanwhile has a mail of its own.
@@ -41,13 +53,25 @@ impl Outbox for FakeStore {
             m.state == MessageState::Pending && m.next_at <= now && m.lease_until.is_none_or(|until| until <= now)
         };
         let mut ready: Vec<_> = state.queue.iter_mut().filter(|(_, m)| due(m)).collect();
-        ready.sort_by_key(|(_, m)| m.next_at);
-        let taken = ready.into_iter().take(usize::try_from(limit).unwrap_or_default());
+        ready.sort_by_key(|(id, m)| (m.next_at, **id));
+        // Everybody's first message before anybody's second.
+        let mut turns: BTreeMap<Option<WorkspaceId>, usize> = BTreeMap::new();
+        let mut ranked: Vec<_> = ready
+            .into_iter()
+            .map(|(id, m)| {
+                let place = turns.entry(turn(m.job)).or_default();
+                *place += 1;
+                (*place, id, m)
+            })
+            .collect();
+        ranked.sort_by_key(|(place, _, m)| (*place, m.next_at));
+        let taken = ranked.into_iter().take(usize::try_from(limit).unwrap_or_default());
         Ok(taken
-            .map(|(delivery, m)| {
+            .map(|(_, delivery, m)| {
                 m.lease_until = Some(now + lease);
                 m.attempts += 1;
-                Claimed { delivery: *delivery, attempt: m.attempts - 1, job: m.job }
+                let (attempt, queued_at) = (m.attempts - 1, m.created_at);
+                Claimed { delivery: *delivery, attempt, job: m.job, queued_at, parked: m.parked }
             })
             .collect())
     }
@@ -99,6 +123,13 @@ impl Outbox for FakeStore {
         mail_status(&mut state, message.job, EmailStatus::Failed);
         Ok(())
     }
+    async fn outgoing(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<Option<Outgoing>, StoreError> {
+        Ok(notifications::outgoing(&self.state(), workspace, id))
+    }
+    async fn settle(&self, message: &Claimed, attempt: Option<&Attempt>, fate: Fate) -> Result<(), StoreError> {
+        notifications::settle(&mut self.state(), message, attempt, fate, self.now());
+        Ok(())
+    }
     async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError> {
         let mut state = self.state();
         for message in messages {
@@ -108,6 +139,9 @@ impl Outbox for FakeStore {
             }
         }
         Ok(())
+    }
+    async fn queued(&self) {
+        std::future::pending::<()>().await;
     }
     async fn depth(&self) -> Result<i64, StoreError> {
         let waiting = self.state().queue.values().filter(|m| m.state == MessageState::Pending).count();

@@ -2,7 +2,7 @@
 mod values;
 
 use super::{
-    audit_digest,
+    audit_digest, notifications,
     state::{Message, Outcome, PersonRow, State, Tenant},
 };
 use settings_domain::{
@@ -51,6 +51,7 @@ pub(super) fn apply(
                 }
                 require(state.tenants.insert(id, Tenant::new(row.clone())).is_none())?;
             }
+            Write::Delivery(w) => notifications::delivery(state, id, w, at)?,
             other => one(state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?, other)?,
         }
     }
@@ -64,6 +65,7 @@ pub(super) fn apply(
                 (delivery, Job::Invitation(id, invitation, generation))
             }
             Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
+            Notice::Delivery(delivery) => (delivery, Job::Notification(id)),
         };
         let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
@@ -95,6 +97,12 @@ fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
         Write::Model(w) => values::model(tenant, w),
         Write::Referrer(ReferrerWrite::Put(row)) => values::referrer(tenant, row),
         Write::AuditDigest(w) => audit_digest::write(tenant, w),
+        Write::Notifications(w) => notifications::settings(tenant, w),
+        Write::Event(w) => notifications::event(tenant, w),
+        Write::Connection(w) => notifications::connection(tenant, w),
+        Write::WebhookSubscription(w) => notifications::webhook(tenant, w),
+        // Needs the queue as well.
+        Write::Delivery(_) => Err(refused("version")),
     }
 }
 

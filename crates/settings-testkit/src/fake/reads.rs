@@ -1,6 +1,6 @@
 //! Loads from one copy of everything.
 use super::{
-    audit_digest,
+    audit_digest, notifications,
     state::{State, Tenant},
 };
 use async_trait::async_trait;
@@ -8,20 +8,29 @@ use settings_domain::{
     api_keys::{ApiKeyRecord, ApiKeyView, Creator, KeyStatus},
     audit::{AuditRecord, SealedEvent},
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
+    connections::ConnectionRecord,
+    deliveries::DeliveryView,
     environments::Environment,
-    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    events::Event,
+    ids::{
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId,
+        WebhookSubscriptionId, WorkspaceId,
+    },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
     models::{ModelRecord, ModelView, Tenants},
+    notifications::NotificationSettings,
     ports::{
         StoreError,
         audit::AuditSealer,
-        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, MemberFilter, Page, TenantReads},
+        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads},
     },
     references::{Dependant, Referrer, ReferrerKey, Use, UsedKind},
     secrets::{Secret, SecretRecord},
     text::{DisplayName, Email, EmailKey},
+    tokens::Digest,
     variables::{Variable, VariableName, VariableRecord},
+    webhook_subscriptions::{Health, SubscriptionRecord, WebhookSubscription},
     workspaces::Workspace,
 };
 use std::{
@@ -321,6 +330,37 @@ impl TenantReads for View {
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         Ok(self.tenant().and_then(|t| t.head))
+    }
+    async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.notifications.clone()))
+    }
+    async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
+        Ok(self.list(notifications::admins))
+    }
+    async fn connection(&mut self) -> Result<Option<ConnectionRecord>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.connection.clone()))
+    }
+    async fn webhook_subscriptions(&mut self) -> Result<Vec<WebhookSubscription>, StoreError> {
+        Ok(self.list(|t| t.webhooks.values().map(|r| r.subscription.clone()).collect()))
+    }
+    async fn webhook_subscription(
+        &mut self,
+        id: WebhookSubscriptionId,
+    ) -> Result<Option<(SubscriptionRecord, Health)>, StoreError> {
+        let found = self.tenant().and_then(|t| Some((t.webhooks.get(&id)?.clone(), t.health.get(&id).copied())));
+        Ok(found.map(|(record, health)| (record, health.unwrap_or_default())))
+    }
+    async fn published_event(&mut self, key: &Digest) -> Result<Option<Event>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.published.values().find(|r| r.key == *key).map(|r| r.event)))
+    }
+    async fn waiting_deliveries(&mut self) -> Result<i64, StoreError> {
+        Ok(self.tenant().map_or(0, |t| count(t.ledger.values().filter(|e| notifications::waits(e.status)).count())))
+    }
+    async fn deliveries(&mut self, filter: DeliveryFilter, p: Page) -> Result<Vec<DeliveryView>, StoreError> {
+        Ok(self.list(|t| notifications::ledger(&self.state, t, filter, p)))
+    }
+    async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        Ok(self.tenant().and_then(|t| Some(notifications::view(&self.state, t, t.ledger.get(&id)?))))
     }
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         let mut events = self.list(|t| t.events.clone());

@@ -4,14 +4,18 @@ use settings_domain::{
     audit::SealedEvent,
     audit_digest::{AuditDigest, DigestRun},
     change::StoredOutcome,
+    connections::ConnectionRecord,
+    deliveries::{Attempt, Delivery, DeliveryStatus},
     environments::Environment,
+    events::EventRecord,
     ids::{
-        ApiKeyId, DeliveryId, DigestRunId, InvitationId, ModelId, PersonId, SecretId, SessionId, SignInId, UserId,
-        VariableId, WorkspaceId,
+        ApiKeyId, DeliveryId, DigestRunId, InvitationId, ModelId, PersonId, PublishedEventId, SecretId, SessionId,
+        SignInId, UserId, VariableId, WebhookSubscriptionId, WorkspaceId,
     },
     invitations::{Invitation, InvitationState},
     members::{Headcount, Member, MemberView, User},
     models::ModelRecord,
+    notifications::NotificationSettings,
     policy::Role,
     ports::{audit::Salts, outbox::Job, vault::WrappedDataKey},
     references::{Referrer, ReferrerKey},
@@ -19,6 +23,7 @@ use settings_domain::{
     text::{Email, EmailKey, Slug},
     tokens::Digest,
     variables::VariableRecord,
+    webhook_subscriptions::{Health, SubscriptionRecord},
     workspaces::{Workspace, WorkspaceView},
 };
 use std::collections::BTreeMap;
@@ -90,6 +95,20 @@ pub(super) struct Tenant {
     pub(super) referrers: BTreeMap<ReferrerKey, Referrer>,
     pub(super) digest: Option<AuditDigest>,
     pub(super) digest_runs: BTreeMap<DigestRunId, DigestRun>,
+    pub(super) notifications: Option<NotificationSettings>,
+    pub(super) connection: Option<ConnectionRecord>,
+    pub(super) webhooks: BTreeMap<WebhookSubscriptionId, SubscriptionRecord>,
+    pub(super) health: BTreeMap<WebhookSubscriptionId, Health>,
+    pub(super) published: BTreeMap<PublishedEventId, EventRecord>,
+    pub(super) ledger: BTreeMap<DeliveryId, Entry>,
+}
+
+/// A delivery in the ledger. When it is tried next stands in the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) delivery: Delivery,
+    pub(super) status: DeliveryStatus,
+    pub(super) attempts: Vec<Attempt>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -141,11 +160,20 @@ pub(super) struct Message {
     pub(super) next_at: OffsetDateTime,
     pub(super) lease_until: Option<OffsetDateTime>,
     pub(super) created_at: OffsetDateTime,
+    pub(super) parked: bool,
 }
 
 impl Message {
     pub(super) const fn new(job: Job, at: OffsetDateTime) -> Self {
-        Self { job, state: MessageState::Pending, attempts: 0, next_at: at, lease_until: None, created_at: at }
+        Self {
+            job,
+            state: MessageState::Pending,
+            attempts: 0,
+            next_at: at,
+            lease_until: None,
+            created_at: at,
+            parked: false,
+        }
     }
 }
 
@@ -217,6 +245,12 @@ impl Tenant {
             referrers: BTreeMap::new(),
             digest: None,
             digest_runs: BTreeMap::new(),
+            notifications: None,
+            connection: None,
+            webhooks: BTreeMap::new(),
+            health: BTreeMap::new(),
+            published: BTreeMap::new(),
+            ledger: BTreeMap::new(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {

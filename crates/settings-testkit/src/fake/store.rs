@@ -5,24 +5,33 @@ use settings_domain::{
     api_keys::ApiKeyView,
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
     change::ChangeSet,
+    connections::ConnectionRecord,
+    deliveries::DeliveryView,
     environments::Environment,
+    events::Event,
     idempotency::{IdempotentCall, KEPT, Recorded},
-    ids::{ApiKeyId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId, WorkspaceId},
+    ids::{
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId,
+        WebhookSubscriptionId, WorkspaceId,
+    },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, MemberView},
     models::{ModelRecord, ModelView, Tenants},
+    notifications::NotificationSettings,
     policy::TenantScope,
     ports::{
         StoreError,
         store::{
-            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, Entry, KeyDirectory, KeyStanding, MemberFilter,
-            Page, Selector, Standing, Store, TenantReads, UnitOfWork,
+            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, DeliveryFilter, Entry, KeyDirectory,
+            KeyStanding, MemberFilter, Page, Selector, Standing, Store, TenantReads, UnitOfWork,
         },
     },
     references::{Dependant, Referrer, ReferrerKey, Use},
     secrets::{Secret, SecretRecord},
     text::{DisplayName, EmailKey, Slug},
+    tokens::Digest,
     variables::{Variable, VariableName, VariableRecord},
+    webhook_subscriptions::{Health, SubscriptionRecord, WebhookSubscription},
     workspaces::Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,6 +271,36 @@ impl TenantReads for Work {
     }
     async fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
         self.view.audit_head().await
+    }
+    async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
+        self.view.notification_settings().await
+    }
+    async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
+        self.view.admins().await
+    }
+    async fn connection(&mut self) -> Result<Option<ConnectionRecord>, StoreError> {
+        self.view.connection().await
+    }
+    async fn webhook_subscriptions(&mut self) -> Result<Vec<WebhookSubscription>, StoreError> {
+        self.view.webhook_subscriptions().await
+    }
+    async fn webhook_subscription(
+        &mut self,
+        id: WebhookSubscriptionId,
+    ) -> Result<Option<(SubscriptionRecord, Health)>, StoreError> {
+        self.view.webhook_subscription(id).await
+    }
+    async fn published_event(&mut self, key: &Digest) -> Result<Option<Event>, StoreError> {
+        self.view.published_event(key).await
+    }
+    async fn waiting_deliveries(&mut self) -> Result<i64, StoreError> {
+        self.view.waiting_deliveries().await
+    }
+    async fn deliveries(&mut self, filter: DeliveryFilter, page: Page) -> Result<Vec<DeliveryView>, StoreError> {
+        self.view.deliveries(filter, page).await
+    }
+    async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        self.view.delivery(id).await
     }
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         self.view.audit_chain(after, limit).await
