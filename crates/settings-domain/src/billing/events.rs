@@ -138,7 +138,7 @@ pub fn react(event: &BillingEvent, seen: bool, account: Option<&BillingAccount>)
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Reading,
+        Reading, Subscription,
         subscription::SubscriptionStatus,
         tests::{NOW, account, subscription},
     };
@@ -237,7 +237,7 @@ mod tests {
                 let event = event(EventKind::Subscription, time(n));
                 if let Reaction::ReadAgain(_) = react(&event, false, Some(&account)) {
                     let read =
-                        Reading::Subscribed(super::super::Subscription { status: truth[happened], ..subscription() });
+                        Reading::Subscribed(Box::new(Subscription { status: truth[happened], ..subscription() }));
                     account = account.learn(account.version, read, time(happened)).unwrap();
                 }
             }

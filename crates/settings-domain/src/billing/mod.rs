@@ -25,8 +25,8 @@ pub const FRESH_FOR: Duration = Duration::minutes(5);
 /// What was read at the billing service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
-    /// The customer's subscription. Of several the one that is not over, the newest of those.
-    Subscribed(Subscription),
+    /// The customer's subscription. Of several the newest that is in use, else the newest that is not over, else the newest.
+    Subscribed(Box<Subscription>),
     /// The customer never subscribed to anything.
     Unsubscribed,
     /// There is no such customer any more.
@@ -79,7 +79,7 @@ impl BillingAccount {
             return Err(Overtaken);
         }
         let (customer, subscription) = match reading {
-            Reading::Subscribed(subscription) => (self.customer.clone(), Some(subscription)),
+            Reading::Subscribed(subscription) => (self.customer.clone(), Some(*subscription)),
             Reading::Unsubscribed => (self.customer.clone(), None),
             Reading::CustomerGone => (None, None),
         };
@@ -106,7 +106,7 @@ mod tests {
             customer: "cus_1".parse().unwrap(),
             plan: "Team".to_owned(),
             status: SubscriptionStatus::Active,
-            currency: "eur".parse().unwrap(),
+            currency: "eur".parse().ok(),
             amount: Some(1_000),
             interval: Some(Interval { unit: IntervalUnit::Month, count: 1 }),
             period: Period::new(datetime!(2026-11-20 12:00 UTC), datetime!(2026-12-20 12:00 UTC)),
@@ -128,13 +128,13 @@ mod tests {
         let before = account();
         let first = before.learn(before.version, Reading::Unsubscribed, NOW).unwrap();
         assert_eq!((first.subscription.clone(), first.version), (None, 4));
-        assert_eq!(first.learn(before.version, Reading::Subscribed(subscription()), NOW), Err(Overtaken));
+        assert_eq!(first.learn(before.version, Reading::Subscribed(Box::new(subscription())), NOW), Err(Overtaken));
     }
 
     #[test]
     fn another_reading_of_the_same_is_no_change() {
         let (before, later) = (account(), NOW + Duration::hours(1));
-        let same = before.learn(before.version, Reading::Subscribed(subscription()), later).unwrap();
+        let same = before.learn(before.version, Reading::Subscribed(Box::new(subscription())), later).unwrap();
         assert!(!before.differs_from(&same));
         assert_eq!(same.read_at, Some(later));
         let gone = before.learn(before.version, Reading::CustomerGone, later).unwrap();

@@ -133,8 +133,8 @@ pub struct Subscription {
     pub plan: String,
     /// How it stands.
     pub status: SubscriptionStatus,
-    /// What it is paid in.
-    pub currency: Currency,
+    /// What it is paid in; `None` where that is no currency.
+    pub currency: Option<Currency>,
     /// The price of one unit (of a seat, where it is sold by the seat) in minor units, such as cents. `None` where the price
     /// has tiers and so is no single number.
     pub amount: Option<i64>,

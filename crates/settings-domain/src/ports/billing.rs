@@ -66,6 +66,15 @@ pub enum Reachability {
     Away,
 }
 
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A person, to whom what is known already can be shown instead: 2 seconds.
+    Person,
+    /// A task of the service, which tries again later: 9 seconds.
+    Task,
+}
+
 /// The billing service. Every call ends within 10 seconds, with all its repetitions.
 #[async_trait]
 pub trait BillingGateway: Send + Sync {
@@ -73,12 +82,12 @@ pub trait BillingGateway: Send + Sync {
     async fn ensure_customer(&self, workspace: WorkspaceId, slug: &Slug) -> Result<CustomerId, BillingError>;
 
     /// What a customer is subscribed to, as it is now.
-    async fn subscription(&self, customer: &CustomerId) -> Result<Reading, BillingError>;
+    async fn subscription(&self, customer: &CustomerId, patience: Patience) -> Result<Reading, BillingError>;
 
     /// Reads again what an event is about; `None` where it names no customer.
     async fn read_again(&self, event: &BillingEvent) -> Result<Option<Reading>, BillingError> {
         match &event.customer {
-            Some(customer) => self.subscription(customer).await.map(Some),
+            Some(customer) => self.subscription(customer, Patience::Task).await.map(Some),
             None => Ok(None),
         }
     }
