@@ -1,5 +1,5 @@
-//! Leaves Stripe alone for a while when it keeps failing: callers get their answer at once, and a Stripe in trouble gets no
-//! more of it from here.
+//! Leaves Stripe alone for a while when it keeps failing: callers get their answer at once, and a Stripe in trouble
+//! gets no more of it from here.
 use settings_domain::ports::billing::Reachability;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::{Duration, Instant};

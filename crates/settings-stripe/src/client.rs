@@ -44,9 +44,9 @@ impl fmt::Debug for StripeClient {
 }
 
 impl StripeClient {
-    /// A client for an account of Stripe's. `webhook_secret` is the secret of the endpoint that Stripe sends events to, two with
-    /// a comma between while it is exchanged, or empty: then no event is believed. `base` is [`STRIPE`](crate::STRIPE), or a
-    /// stand-in's URL; `/v1` at its end may be there or not. Connects to nothing yet.
+    /// A client for an account of Stripe's. `webhook_secret` is the secret of the endpoint that Stripe sends events to,
+    /// two with a comma between while it is exchanged, or empty: then no event is believed. `base` is
+    /// [`STRIPE`](crate::STRIPE), or a stand-in's URL; `/v1` at its end may be there or not. Connects to nothing yet.
     pub fn new(
         secret_key: &SecretString,
         webhook_secret: &SecretString,
@@ -74,8 +74,8 @@ impl StripeClient {
         format!("settings-{what}-{}", self.transport.entropy.uuid())
     }
 
-    /// The customer that was made for a workspace more than a minute ago. Stripe's search is not there in every country, and
-    /// not in stand-ins.
+    /// The customer that was made for a workspace more than a minute ago. Stripe's search is not there in every country,
+    /// and not in stand-ins.
     async fn find_customer(
         &self,
         workspace: WorkspaceId,
@@ -143,8 +143,8 @@ impl BillingGateway for StripeClient {
         if let Some(customer) = self.find_customer(workspace, deadline).await? {
             return Ok(customer);
         }
-        // Search lags behind by a minute. For a day and more Stripe also knows a call by its name, if it is the same to the
-        // byte: id and slug never change.
+        // Search lags behind by a minute. For a day and more Stripe also knows a call by its name, if it is the same to
+        // the byte: id and slug never change.
         let mut name = format!("settings-customer-{workspace}");
         for _ in 0..MAX_CUSTOMERS {
             let call = Call::post("/v1/customers", name.clone(), "Stripe does not take the customer")

@@ -118,8 +118,8 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Certificates are checked against the system's roots, or those in `SSL_CERT_FILE`. Installs ring as rustls' process-wide
-/// crypto where none is installed yet.
+/// Certificates are checked against the system's roots, or those in `SSL_CERT_FILE`. Installs ring as rustls'
+/// process-wide crypto where none is installed yet.
 pub(crate) fn http_client() -> Result<reqwest::Client, StripeConfigError> {
     // An error says that one is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
