@@ -4,7 +4,6 @@ use crate::support::{
     receiver::{Receiver, Reply},
     shape,
     telling::Hook,
-    unchanged_by,
 };
 
 on_both_stores!(
@@ -13,7 +12,6 @@ on_both_stores!(
     a_test_that_is_asked_for_twice_under_one_key_is_sent_once,
     what_was_sent_is_listed_filtered_and_paged,
     what_was_given_up_can_be_retried_and_nothing_else,
-    deliveries_of_another_tenant_do_not_exist,
 );
 
 const LEDGER: &str = "/workspace/notifications/deliveries";
@@ -181,32 +179,4 @@ async fn what_was_given_up_can_be_retried_and_nothing_else(store: Store) {
     })
     .await;
     assert_eq!(receiver.so_far().len(), 2);
-}
-
-async fn deliveries_of_another_tenant_do_not_exist(store: Store) {
-    let site = Site::outgoing(store, &[]).await;
-    let receiver = Receiver::start([Reply::Status(410)]).await;
-    let (theirs, _) = hooked(&site, &receiver).await;
-    let ours = site.tenant().await;
-    let event = theirs.tells("run_failed").await;
-    let failed = theirs.told(&event, "webhook", "failed", 1).await.remove(0);
-    unchanged_by(&[&ours, &theirs], async {
-        let calls = async |delivery: &str| {
-            let path = ours.path(&format!("{LEDGER}/{delivery}"));
-            [ours.admin.get(&path).await, ours.admin.act(format!("{path}/retry")).await]
-        };
-        let (there, none) = (calls(id(&failed)).await, calls(&uuid::Uuid::now_v7().to_string()).await);
-        for (there, none) in there.iter().zip(none) {
-            there.problem(404, "not-found");
-            let blank = |a: &Answer| a.anonymised().replace(id(&failed), "<id>");
-            let unknown = none.anonymised();
-            let instance = none.json()["instance"].as_str().unwrap().to_owned();
-            assert_eq!(
-                blank(there).replace(&there.json()["instance"].to_string(), "<at>"),
-                unknown.replace(&json!(instance).to_string(), "<at>").replace(id(&failed), "<id>")
-            );
-        }
-        assert!(ours.deliveries(&format!("&eventId={}", id(&event))).await.is_empty());
-    })
-    .await;
 }
