@@ -3,7 +3,7 @@ use crate::support::start;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use settings_domain::{
-    events::{Content, EventData, EventText},
+    events::{Content, EventData, EventText, Extensions},
     policy::EventType,
     sealed::MAX_VALUE,
 };
@@ -56,7 +56,7 @@ prop_compose! {
         source in event_text(), id in event_text(), kind in select(EventType::ALL.to_vec()),
         subject in option::of(event_text()), time in option::of(instant()), data in members(),
     ) -> (Content, Map<String, Value>) {
-        (Content { source, id, kind, subject, time, data: EventData::new(data.clone()) }, data)
+        (Content { source, id, kind, subject, time, extensions: Extensions::default(), data: EventData::new(data.clone()) }, data)
     }
 }
 fn with_data(data: Value) -> Content {
@@ -67,6 +67,7 @@ fn with_data(data: Value) -> Content {
         kind: EventType::RunFailed,
         subject: None,
         time: None,
+        extensions: Extensions::default(),
         data: EventData::new(members),
     }
 }
@@ -136,6 +137,7 @@ proptest! {
 fn an_event_has_at_most_65536_bytes_with_everything_in_it() {
     let long = |n: usize| with_data(json!({ "x": "y".repeat(n) }));
     let around = text_of(&long(0)).len();
+    assert_eq!(MAX_VALUE, 65_536);
     assert_eq!(text_of(&long(MAX_VALUE - around)).len(), MAX_VALUE);
     assert!(long(MAX_VALUE - around + 1).to_text(start()).is_err());
     // Bytes as they are written: a control character takes six of them.
@@ -157,6 +159,54 @@ fn names_of_members_are_shown_as_words_without_what_would_break_their_line() {
     let facts = Content::facts(&text_of(&with_data(json!({"run\r\nBcc: x": 1, "": 2, "_": 3, "errorCode": 4}))));
     let shown: Vec<_> = facts.iter().map(|f| (f.name.as_str(), f.value.as_str())).collect();
     assert_eq!(shown, [("Error code", "4"), ("Run  Bcc: x", "1")]);
+}
+
+#[test]
+fn at_most_twelve_facts_are_shown_and_the_subject_is_the_first() {
+    let many: Map<_, _> = (10..40).map(|n| (format!("a{n}"), Value::from(n))).collect();
+    let content = Content { subject: Some("nightly".parse().unwrap()), ..with_data(Value::Object(many)) };
+    let facts = Content::facts(&text_of(&content));
+    assert_eq!(facts.len(), 12);
+    assert_eq!(facts.first().map(|f| (f.name.as_str(), f.value.as_str())), Some(("Subject", "nightly")));
+}
+
+#[test]
+fn extensions_go_along_unread_and_never_take_the_place_of_an_attribute() {
+    let mut content = with_data(json!({}));
+    let values =
+        [("traceparent", json!("00-7")), ("sampled", json!(true)), ("n0", json!(-7)), (&*"x".repeat(20), json!(""))];
+    for (name, value) in values.clone() {
+        content.extensions.insert(name.to_owned(), value).unwrap();
+    }
+    let taken = [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "subject",
+        "time",
+        "datacontenttype",
+        "dataschema",
+        "data",
+        "data_base64",
+    ];
+    let long = "x".repeat(21);
+    for name in taken.into_iter().chain(["", "Trace", "a-b", "a b", "é", &long]) {
+        assert!(!Extensions::is_name(name), "{name}");
+        assert!(content.extensions.insert(name.to_owned(), json!("x")).is_err(), "{name}");
+    }
+    for value in [json!(null), json!([]), json!({}), json!(1.5), json!(u64::MAX), json!("a\nb"), json!("x".repeat(513))]
+    {
+        assert!(content.extensions.insert("good".to_owned(), value.clone()).is_err(), "{value}");
+    }
+    let text = text_of(&content);
+    let event: Map<String, Value> = serde_json::from_str(&text).unwrap();
+    for (name, value) in values {
+        assert_eq!(event.get(name), Some(&value));
+    }
+    assert_eq!((event.len(), event.get("id")), (7 + 4, Some(&json!("1"))));
+    assert!(Content::facts(&text).is_empty(), "a message shows none of them");
+    assert!(!format!("{:?}", content.extensions).contains("00-7"));
 }
 
 #[test]

@@ -179,6 +179,7 @@ fn somebody_who_saw_another_version_changes_nothing() {
 
 #[test]
 fn every_state_of_a_channel_says_whether_it_is_ready_and_why_not() {
+    use ConnectionStatus::{Active, Disconnected, Error};
     let slack = |connection: Option<Connection>, slack_configured| Channels {
         slack_configured,
         connection,
@@ -186,7 +187,6 @@ fn every_state_of_a_channel_says_whether_it_is_ready_and_why_not() {
     };
     let there = |status| Some(connection(status));
     let no_channel = |status| Some(Connection { channel: None, ..connection(status) });
-    use ConnectionStatus::{Active, Disconnected, Error};
     for (channels, expected) in [
         (slack(there(Active), true), None),
         // What was connected before the operator took Slack away still posts.
