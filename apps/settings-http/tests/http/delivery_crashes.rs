@@ -34,7 +34,12 @@ async fn hooked(site: &Site, receiver: &Receiver) -> Tenant {
 }
 /// A lease outlives its worker by five minutes: all that a test does to the clock.
 async fn leases_are_over(site: &Site) {
-    site.home.sql("00000000-0000-7000-8000-000000000000", &["UPDATE outbox SET lease_until = 1 WHERE lease_until IS NOT NULL"]).await;
+    site.home
+        .sql(
+            "00000000-0000-7000-8000-000000000000",
+            &["UPDATE outbox SET lease_until = 1 WHERE lease_until IS NOT NULL"],
+        )
+        .await;
 }
 
 async fn killed_after_the_commit_it_is_delivered_by_the_next(store: Store) {

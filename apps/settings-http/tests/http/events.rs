@@ -189,12 +189,7 @@ async fn a_call_that_is_repeated_is_replayed(store: Store) {
     let again = tenant.admin.publish(&tenant, said).once("k").await;
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!((again.accepted(), first.header("idempotent-replayed")), (first.accepted(), None));
-    tenant
-        .admin
-        .publish(&tenant, event("run_failed"))
-        .once("k")
-        .await
-        .problem(422, "idempotency-key-reused");
+    tenant.admin.publish(&tenant, event("run_failed")).once("k").await.problem(422, "idempotency-key-reused");
 }
 
 async fn an_event_that_is_none_is_refused_with_every_fault(store: Store) {
@@ -207,7 +202,10 @@ async fn an_event_that_is_none_is_refused_with_every_fault(store: Store) {
     let long = "x".repeat(513);
     let refused: &[(Value, &[&str])] = &[
         (json!({}), &["/id", "/source", "/specversion", "/type"]),
-        (json!({"specversion": "0.3", "id": "", "source": "", "type": "x"}), &["/id", "/source", "/specversion", "/type"]),
+        (
+            json!({"specversion": "0.3", "id": "", "source": "", "type": "x"}),
+            &["/id", "/source", "/specversion", "/type"],
+        ),
         (with("specversion", json!(1.0)), &["/specversion"]),
         (with("id", json!(null)), &["/id"]),
         (with("id", json!(7)), &["/id"]),
@@ -360,6 +358,7 @@ async fn the_rotation_of_a_secret_is_told_without_its_value(store: Store) {
     assert_eq!(said["data"], data);
     let text = String::from_utf8(got.body).unwrap();
     assert!(!text.contains(&old) && !text.contains(&new), "{text}");
-    let list = eventually("the ledger", async || Some(tenant.deliveries("&status=delivered").await).filter(|d| d.len() == 1));
+    let list =
+        eventually("the ledger", async || Some(tenant.deliveries("&status=delivered").await).filter(|d| d.len() == 1));
     assert_eq!(list.await[0]["event"]["type"], "secret_rotated");
 }

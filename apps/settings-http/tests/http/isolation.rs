@@ -48,15 +48,7 @@ async fn things(tenant: &Tenant) -> Things {
 
 fn random() -> Things {
     let id = || uuid::Uuid::now_v7().to_string();
-    Things {
-        user: id(),
-        invitation: id(),
-        key: id(),
-        environment: id(),
-        delivery: id(),
-        hook: id(),
-        connection: id(),
-    }
+    Things { user: id(), invitation: id(), key: id(), environment: id(), delivery: id(), hook: id(), connection: id() }
 }
 
 /// Every call that names a thing by its id, as somebody of `home` who names things of wherever.

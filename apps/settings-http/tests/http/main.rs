@@ -14,7 +14,9 @@
 mod api_keys;
 mod audit_coverage;
 mod audit_digests;
+mod audit_notifications;
 mod canaries;
+mod canaries_told;
 mod crashes;
 mod credentials;
 mod cursors;
@@ -30,6 +32,7 @@ mod isolation;
 mod json;
 mod keys_rotate;
 mod logs;
+mod mails_ses;
 mod main_job;
 mod members;
 mod models;

@@ -204,10 +204,7 @@ async fn an_event_is_mailed_to_whom_it_was_chosen_for(store: Store) {
     }
     // Somebody did: they do, and the admins no more.
     let (one, two) = (format!("one.{}@example.org", unique()), format!("two.{}@example.org", unique()));
-    tenant
-        .choose(json!({"event": "approval_requested", "channels": ["email"], "recipients": [one, two]}))
-        .await
-        .ok();
+    tenant.choose(json!({"event": "approval_requested", "channels": ["email"], "recipients": [one, two]})).await.ok();
     let published = tenant.tells("approval_requested").await;
     assert_eq!(published["deliveries"], 2);
     let told = tenant.told(&published, "email", "delivered", 2).await;

@@ -182,7 +182,8 @@ async fn a_connection_of_another_tenant_does_not_exist(store: Store) {
     let connection = slack.connect(&theirs, "alerts").await;
     unchanged_by(&[&ours, &theirs], async {
         for (method, body) in [("PUT", json!({"status": "disconnected"})), ("DELETE", json!({}))] {
-            let call = async |id: &str| ours.admin.send(method, &ours.path(&format!("/connections/{id}"))).json(&body).await;
+            let call =
+                async |id: &str| ours.admin.send(method, &ours.path(&format!("/connections/{id}"))).json(&body).await;
             let there = call(connection["id"].as_str().unwrap()).await;
             there.problem(404, "not-found");
             assert_eq!(there.anonymised(), call(&uuid::Uuid::now_v7().to_string()).await.anonymised());

@@ -2,9 +2,7 @@
 //! is neither lost nor told to anybody else.
 use crate::{
     notifications::mail_about,
-    support::{
-        Store, Tenant, Value, eventually, json, on_both_stores, scripted_slack::ScriptedSlack, slack::Slack,
-    },
+    support::{Store, Tenant, Value, eventually, json, on_both_stores, scripted_slack::ScriptedSlack, slack::Slack},
 };
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -22,10 +20,8 @@ async fn connection(tenant: &Tenant) -> Value {
     tenant.admin.get(tenant.path("/connections")).await.ok()["items"][0].clone()
 }
 async fn connection_in_error(tenant: &Tenant) -> Value {
-    eventually("the connection in error", async || {
-        Some(connection(tenant).await).filter(|c| c["status"] == "error")
-    })
-    .await
+    eventually("the connection in error", async || Some(connection(tenant).await).filter(|c| c["status"] == "error"))
+        .await
 }
 async fn slack_reason(tenant: &Tenant) -> Value {
     tenant.admin.get(tenant.path("/workspace/notifications")).await.ok()["channels"][1]["reason"].clone()
@@ -65,7 +61,10 @@ async fn a_revoked_connection_is_in_error_and_nothing_that_waits_is_lost(store: 
     slack.answers("ok");
     slack.grants("T1", "xoxb-two");
     let mended = slack.connect(&tenant).await;
-    assert_eq!((&mended["id"], &mended["status"], &mended["statusReason"]), (&made["id"], &json!("active"), &Value::Null));
+    assert_eq!(
+        (&mended["id"], &mended["status"], &mended["statusReason"]),
+        (&made["id"], &json!("active"), &Value::Null)
+    );
     for event in [&first, &more[0], &more[1]] {
         tenant.told(event, "slack", "delivered", 1).await;
     }

@@ -152,7 +152,9 @@ async fn a_webhook_that_failed_for_five_days_is_disabled_and_its_admins_told(sto
     let first = tenant.tells("run_failed").await;
     after(&tenant, &first, 1).await;
     let age = |seconds: i64| {
-        format!("UPDATE webhook_health SET failing_since = failing_since - {seconds} * 1000000 WHERE workspace_id = {{ws}}")
+        format!(
+            "UPDATE webhook_health SET failing_since = failing_since - {seconds} * 1000000 WHERE workspace_id = {{ws}}"
+        )
     };
     site.home.sql(&tenant.id, &[&age(5 * 86_400 - 300)]).await;
     let second = tenant.tells("run_failed").await;

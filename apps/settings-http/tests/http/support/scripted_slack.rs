@@ -106,11 +106,16 @@ impl ScriptedSlack {
         })
         .await
     }
+    /// Where this Slack would lead a person back to, who has begun and allows it.
+    #[expect(clippy::unused_self, reason = "said of a Slack")]
+    pub(crate) fn way_back(&self, tenant: &Tenant, begun: &Value) -> String {
+        let page: reqwest::Url = begun["url"].as_str().unwrap().parse().unwrap();
+        let state = page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        tenant.path(&format!("/connections/slack/callback?code=c&state={state}"))
+    }
     /// Connects a workspace, as a person who allows it at once.
     pub(crate) async fn connect(&self, tenant: &Tenant) -> Value {
         let begun = tenant.admin.act(tenant.path("/connections/slack/authorize")).await.ok();
-        let page: reqwest::Url = begun["url"].as_str().unwrap().parse().unwrap();
-        let state = page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-        tenant.admin.get(tenant.path(&format!("/connections/slack/callback?code=c&state={state}"))).await.ok()
+        tenant.admin.get(self.way_back(tenant, &begun)).await.ok()
     }
 }

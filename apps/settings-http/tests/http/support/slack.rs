@@ -35,7 +35,12 @@ impl Slack {
         let url = Url::parse_with_params("http://form/", form).unwrap();
         let request = self.http.post(format!("{}{path}", self.running.url));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        request.header("authorization", format!("Bearer {READER}")).body(url.query().unwrap().to_owned()).send().await.unwrap()
+        request
+            .header("authorization", format!("Bearer {READER}"))
+            .body(url.query().unwrap().to_owned())
+            .send()
+            .await
+            .unwrap()
     }
     async fn ask(&self, method: &str, form: &[(&str, &str)]) -> Value {
         let answer = self.submit(&format!("/api/{method}"), form).await;
