@@ -256,14 +256,15 @@ impl DeliveryView {
         Ok(Change::decided(permit, write, Target::Delivery(id), details(&self.delivery), next))
     }
 
-    /// Gives up: what was about an event is mailed to those who would have got its mails, unless they get one anyway, and the
-    /// first that is given up while a webhook fails tells the admins. One that somebody switched off or deleted does not fail.
-    /// `id` makes an id for each mail.
+    /// Gives up: what was about an event is mailed to those who would have got its mails, unless the event is `mailed`
+    /// already, and the first that is given up while a webhook fails tells the admins. One that somebody switched off or
+    /// deleted does not fail. `id` makes an id for each mail.
     pub fn give_up(
         &self,
         permit: &Permit<actions::GiveUpDelivery>,
         audience: &Audience,
         health: Health,
+        mailed: bool,
         mut id: impl FnMut() -> DeliveryId,
     ) -> Change<()> {
         let Delivery { workspace, id: failed, message, destination, .. } = self.delivery;
@@ -277,7 +278,7 @@ impl DeliveryView {
             return change;
         }
         let kind = self.event_type.filter(|_| matches!(message, Message::Event(_)));
-        if let Some(kind) = kind.filter(|k| !audience.settings.of(*k).channels.contains(&Channel::Email)) {
+        if let Some(kind) = kind.filter(|_| !mailed) {
             let mail = |destination| Delivery {
                 workspace,
                 id: id(),

@@ -21,10 +21,53 @@ const TENANT_TABLES: &[(&str, &str)] = &[
     ("audit_openings", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_openings"),
     ("audit_heads", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_heads"),
     ("outbox", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM outbox"),
+    (
+        "notification_settings",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_settings",
+    ),
+    (
+        "notification_recipients",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_recipients",
+    ),
+    ("connections", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM connections"),
+    (
+        "webhook_subscriptions",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM webhook_subscriptions",
+    ),
+    ("webhook_health", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM webhook_health"),
+    ("published_events", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM published_events"),
+    ("deliveries", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM deliveries"),
+    (
+        "delivery_attempts",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM delivery_attempts",
+    ),
 ];
 /// What a lookup across tenants may see.
-const DIRECTORY: &[&str] =
-    &["workspaces", "memberships", "invitations", "api_keys", "api_key_uses", "member_activity", "outbox"];
+const DIRECTORY: &[&str] = &[
+    "workspaces",
+    "memberships",
+    "invitations",
+    "api_keys",
+    "api_key_uses",
+    "member_activity",
+    "outbox",
+    "published_events",
+    "deliveries",
+];
+/// A row in each table of notifications, of the workspace `$1` and around one id `$2`.
+const TOLD: &[&str] = &[
+    "INSERT INTO notification_settings VALUES ($1, '{}', 1 + length(CAST($2 AS text)))",
+    "INSERT INTO notification_recipients VALUES ($1, $2, 'a@out.example', 'a@out.example')",
+    "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, authorized_at, created_at, updated_at, \
+     version) VALUES ($1, $2, 'slack', 'disconnected', 'T1', 'T', 1, 1, 1, 1)",
+    "INSERT INTO webhook_subscriptions (workspace_id, id, url, host, events, status, secret, secret_generation, \
+     secret_version, created_at, updated_at, version) \
+     VALUES ($1, $2, 'u', 'h', 'run_failed', 'active', sha256('s'), 1, 1, 1, 1, 1)",
+    "INSERT INTO webhook_health VALUES ($1, $2, 1, 1)",
+    "INSERT INTO published_events VALUES ($1, $2, sha256('k'), 'run_failed', 0, 1, sha256('t'), 1)",
+    "INSERT INTO deliveries VALUES ($1, $2, 'event', $2, 'webhook', $2, NULL, 'failed', 1)",
+    "INSERT INTO delivery_attempts VALUES ($1, $2, 1, 1, 0, 500, 'no', 1)",
+];
 
 async fn tenants(database: &Database, sql: &'static str, scope: Scope) -> i64 {
     let mut tx = database.engine().begin_read(scope).await.unwrap();
@@ -47,6 +90,11 @@ async fn two_tenants(fresh: &crate::Fresh) -> (Uuid, Uuid) {
             members: vec![(id, admin.id, at)],
         };
         settings_domain::ports::directory::ActivityLog::record(&world.store, &seen).await.unwrap();
+        let mut tx = fresh.database.engine().begin_write(Scope::tenant(id.as_uuid())).await.unwrap();
+        for sql in TOLD {
+            tx.run(Stmt::new(sql).bind(id.as_uuid()).bind(Uuid::from_u128(7))).await.unwrap();
+        }
+        tx.commit().await.unwrap();
         ids.push(id.as_uuid());
     }
     (ids[0], ids[1])
@@ -104,8 +152,10 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
     assert!(tx.run(Stmt::new(foreign).bind(b).bind(Uuid::now_v7())).await.is_err());
     // The directory reads; it writes nothing of a tenant.
     let mut tx = fresh.database.engine().begin_write(Scope::directory()).await.unwrap();
-    let touched = tx.run(Stmt::new("UPDATE workspaces SET name = 'x'")).await.unwrap();
-    assert_eq!(touched, 0);
+    for sql in ["UPDATE workspaces SET name = 'x'", "UPDATE deliveries SET status = 'pending'"] {
+        let touched = tx.run(Stmt::new(sql)).await.unwrap();
+        assert_eq!(touched, 0, "{sql}");
+    }
     // And the role may not touch an event at all.
     for sql in ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"] {
         let mut tx = fresh.database.engine().begin_write(Scope::tenant(a)).await.unwrap();

@@ -102,6 +102,53 @@ pub(crate) async fn cases<S: AnyStore>(world: &World<S>) -> Vec<Case> {
             Some("person-email"),
         ),
         case(
+            "INSERT INTO notification_recipients (workspace_id, id, email, email_key) \
+             SELECT $1, id, 'Same@out.example', 'same@out.example' FROM users WHERE id IN ($2, $3)",
+            &[w, a, b],
+            Some("recipient-email"),
+        ),
+        // Whoever is connected has a token, and nobody else has one.
+        case(
+            "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, authorized_at, created_at, \
+             updated_at, version) VALUES ($1, $2, 'slack', 'active', 'T1', 'T', 1, 1, 1, 1)",
+            &[w, uuid()],
+            Some("check"),
+        ),
+        case(
+            "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, token, token_generation, \
+             token_version, authorized_at, created_at, updated_at, version) SELECT $1, id, 'slack', 'disconnected', 'T1', 'T', \
+             digest, 1, 1, 1, 1, 1, 1 FROM api_keys WHERE id = $2",
+            &[w, key.id.as_uuid()],
+            Some("check"),
+        ),
+        case(
+            "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, authorized_at, created_at, \
+             updated_at, version) SELECT $1, id, 'slack', 'disconnected', 'T1', 'T', 1, 1, 1, 1 FROM users \
+             WHERE id IN ($2, $3)",
+            &[w, a, b],
+            Some("connection"),
+        ),
+        case(
+            "INSERT INTO published_events (workspace_id, id, key_digest, kind, deliveries, received_at, sealed, \
+             key_generation) SELECT $1, u.id, k.digest, 'run_failed', 0, 1, k.digest, 1 FROM users u, api_keys k \
+             WHERE u.id IN ($2, $3) AND k.workspace_id = $1",
+            &[w, a, b],
+            Some("event-key"),
+        ),
+        case(
+            "INSERT INTO webhook_subscriptions (workspace_id, id, url, host, events, status, secret, secret_generation, \
+             secret_version, created_at, updated_at, version) SELECT $1, i.id, 'u', 'h', 'run_failed', 'active', k.digest, \
+             1, 1, 1, 1, 1 FROM invitations i, api_keys k WHERE i.workspace_id = $1 AND k.workspace_id = $1",
+            &[w],
+            None,
+        ),
+        case(
+            "INSERT INTO deliveries (workspace_id, id, message, destination, destination_id, status, created_at) \
+             VALUES ($1, $2, 'event', 'member', $2, 'pending', 1)",
+            &[w, uuid()],
+            Some("check"),
+        ),
+        case(
             "INSERT INTO persons (workspace_id, id, user_id) VALUES ($1, $2, $3)",
             &[w, uuid(), uuid()],
             Some("foreign-key"),

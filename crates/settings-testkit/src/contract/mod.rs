@@ -13,6 +13,7 @@
 mod refusal;
 mod scenario;
 pub mod sql;
+mod telling;
 mod world;
 
 pub use refusal::No;
@@ -51,8 +52,8 @@ macro_rules! groups {
 }
 
 groups! {
-    access, accounts, activity, atomicity, audit_digest, deletion, idempotency, isolation, listing, outbox, races, reading,
-    root_key, tampering, upkeep, values,
+    access, accounts, activity, atomicity, audit_digest, deletion, deliveries, idempotency, isolation, listing,
+    notifications, outbox, races, reading, root_key, tampering, turns, upkeep, values,
 }
 
 /// Runs every case against worlds made by `make`, and ends the process: the `main` of an adapter's test.
