@@ -9,4 +9,6 @@ pub mod moto;
 pub mod postgres;
 pub mod seal;
 pub mod senders;
+pub mod slack;
 pub mod vault;
+pub mod webhook_receiver;

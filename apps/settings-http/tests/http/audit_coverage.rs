@@ -15,10 +15,10 @@ on_both_stores!(
 );
 
 /// One event, as it is expected: action, risk, kind of actor, kind of target.
-type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
+pub(crate) type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// Runs a call, which must succeed, and compares what it left.
-async fn leaves(
+pub(crate) async fn leaves(
     tenant: &Tenant,
     by: &Actor<'_>,
     call: impl Future<Output = crate::support::Answer>,
@@ -41,10 +41,10 @@ async fn leaves(
 }
 
 /// Whose ids an event has to carry.
-struct Actor<'a> {
-    person: Value,
-    key: Value,
-    caller: &'a Caller,
+pub(crate) struct Actor<'a> {
+    pub(crate) person: Value,
+    pub(crate) key: Value,
+    pub(crate) caller: &'a Caller,
 }
 
 async fn every_mutation_leaves_exactly_its_events(store: Store) {

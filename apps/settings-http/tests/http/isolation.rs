@@ -18,6 +18,10 @@ struct Things {
     invitation: String,
     key: String,
     environment: String,
+    delivery: String,
+    hook: String,
+    /// No tenant has one here: the tests of Slack try those that are there.
+    connection: String,
 }
 
 async fn things(tenant: &Tenant) -> Things {
@@ -28,7 +32,13 @@ async fn things(tenant: &Tenant) -> Things {
         json!({"environments": [{"name": "production", "tier": "production"}, {"name": "qa", "tier": "staging"}]});
     let list = tenant.admin.put(tenant.path("/workspace/environments"), list).await.ok();
     let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let test = json!({"channel": "email"});
+    let delivery = tenant.admin.post(tenant.path("/workspace/notifications/test"), test).await.ok();
+    let hook = tenant.hook("https://hooks.example.org/x", &["run_failed"]).await;
     Things {
+        delivery: text(&delivery["id"]),
+        hook: hook.id,
+        connection: uuid::Uuid::now_v7().to_string(),
         user: member.id.clone(),
         invitation: text(&invitation["id"]),
         key: key.id.clone(),
@@ -38,12 +48,12 @@ async fn things(tenant: &Tenant) -> Things {
 
 fn random() -> Things {
     let id = || uuid::Uuid::now_v7().to_string();
-    Things { user: id(), invitation: id(), key: id(), environment: id() }
+    Things { user: id(), invitation: id(), key: id(), environment: id(), delivery: id(), hook: id(), connection: id() }
 }
 
 /// Every call that names a thing by its id, as somebody of `home` who names things of wherever.
 async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
-    let Things { user, invitation, key, environment } = things;
+    let Things { user, invitation, key, environment, delivery, hook, connection } = things;
     let org = format!("?organizationId={}", home.id);
     let role = json!({"role": "viewer"});
     let mut answers = vec![
@@ -62,6 +72,14 @@ async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
         by.get(format!("/api/environments/{environment}{org}")).await,
         by.put(format!("/api/environments/{environment}{org}"), json!({"name": "stolen"})).await,
         by.delete(format!("/api/environments/{environment}{org}")).await,
+        by.get(home.path(&format!("/workspace/notifications/deliveries/{delivery}"))).await,
+        by.act(home.path(&format!("/workspace/notifications/deliveries/{delivery}/retry"))).await,
+        by.get(home.hook_path(hook)).await,
+        by.put(home.hook_path(hook), json!({"status": "disabled"})).await,
+        by.act(home.hook_path(&format!("{hook}/rotate-secret"))).await,
+        by.delete(home.hook_path(hook)).await,
+        by.put(home.path(&format!("/connections/{connection}")), json!({"status": "disconnected"})).await,
+        by.delete(home.path(&format!("/connections/{connection}"))).await,
     ];
     for answer in &answers {
         answer.problem(404, "not-found");
@@ -166,10 +184,18 @@ async fn lists_show_one_tenant_only(store: Store) {
         for tenant in [&a, &b] {
             tenant.invite(&format!("p{n}.{}@example.org", unique()), "viewer").await;
             tenant.key(&["runs:read"]).await;
+            let test = json!({"channel": "email"});
+            tenant.admin.post(tenant.path("/workspace/notifications/test"), test).await.ok();
         }
     }
     for (tenant, other) in [(&a, &b), (&b, &a)] {
-        for path in ["/workspace/members", "/workspace/invitations", "/workspace/api-keys", "/audit/events"] {
+        for path in [
+            "/workspace/members",
+            "/workspace/invitations",
+            "/workspace/api-keys",
+            "/workspace/notifications/deliveries",
+            "/audit/events",
+        ] {
             let (mut seen, mut cursor) = (0, String::new());
             loop {
                 let answer = tenant.admin.get(tenant.path(&format!("{path}?limit=2{cursor}"))).await;
@@ -185,7 +211,7 @@ async fn lists_show_one_tenant_only(store: Store) {
             }
             let want = match path {
                 "/workspace/members" => 1,
-                "/audit/events" => 12,
+                "/audit/events" => 17,
                 _ => 5,
             };
             assert_eq!(seen, want, "{path}");
