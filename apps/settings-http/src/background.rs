@@ -62,32 +62,39 @@ async fn count_keys(app: &App) {
     }
 }
 
-/// Starts the worker.
+/// Starts the worker: one task that sends, and one that begins digests and counts what waits, so that a long queue holds
+/// neither up.
 pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, senders: Senders) {
+    let (sending, ending) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        while !ending.is_cancelled() {
+            let pause = || Box::pin(look_again(&sending, PAUSE));
+            match sending.deliver(&senders, pause, || ending.is_cancelled()).await {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) => tracing::warn!(%error, "the outbox could not be read"),
+            }
+            tokio::select! { () = look_again(&sending, REST) => {}, () = ending.cancelled() => {} }
+        }
+    });
     let stop = stop.clone();
     tasks.spawn(async move {
-        while !stop.is_cancelled() {
+        while rest(REST, &stop).await {
             if let Err(error) = app.begin_audit_digests().await {
                 tracing::warn!(%error, "it could not be seen which audit digests are due");
             }
-            let busy = match app.deliver(&senders, || Box::pin(tokio::time::sleep(PAUSE)), || stop.is_cancelled()).await
-            {
-                Ok(taken) => taken > 0,
-                Err(error) => {
-                    tracing::warn!(%error, "the outbox could not be read");
-                    false
-                }
-            };
             match app.ports().store.depth().await {
                 #[expect(clippy::cast_precision_loss, reason = "a gauge")]
                 Ok(depth) => metrics::gauge!("settings_outbox_waiting").set(depth as f64),
                 Err(error) => tracing::debug!(%error, "the outbox could not be counted"),
             }
-            if !busy {
-                rest(REST, &stop).await;
-            }
         }
     });
+}
+
+/// Waits until it is worth to look for messages again: this process has queued some, or the time is over.
+async fn look_again(app: &App, period: Duration) {
+    tokio::select! { () = tokio::time::sleep(period) => {}, () = app.ports().store.queued() => {} }
 }
 
 /// Writes what is still in memory, once nothing runs any more.

@@ -133,14 +133,18 @@ impl Input {
         if self.body.is_empty() && T::OPTIONAL {
             return json::read::<T>(serde_json::Map::new());
         }
-        self.check_media_type()?;
-        json::read(json::object(&self.body)?)
+        json::read(self.object(&["application/json"])?)
     }
-    fn check_media_type(&self) -> Result<(), Problem> {
+    /// The body as one JSON object of one of these media types.
+    pub(crate) fn object(&self, types: &[&str]) -> Result<serde_json::Map<String, Value>, Problem> {
+        self.check_media_type(types)?;
+        json::object(&self.body)
+    }
+    fn check_media_type(&self, types: &[&str]) -> Result<(), Problem> {
         let unsupported = || Problem::plain("unsupported-media-type");
         let text = self.header(&header::CONTENT_TYPE)?.ok_or_else(unsupported)?;
         let mut parts = text.split(';').map(str::trim);
-        let json = parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/json"));
+        let json = parts.next().is_some_and(|given| types.iter().any(|t| given.eq_ignore_ascii_case(t)));
         let utf8 =
             parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8") || p.eq_ignore_ascii_case("charset=\"utf-8\""));
         let plain = self.headers.get(header::CONTENT_ENCODING).is_none_or(|e| e == "identity");

@@ -219,6 +219,15 @@ impl Fields {
     pub(crate) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
+    /// A member as it is, that may be absent.
+    pub(crate) fn raw(&mut self, name: &str) -> Option<Value> {
+        self.map.remove(name)
+    }
+    /// The members that were not read yet and whose names pass.
+    pub(crate) fn others(&mut self, passes: impl Fn(&str) -> bool) -> Vec<(String, Value)> {
+        let names: Vec<String> = self.map.keys().filter(|name| passes(name)).cloned().collect();
+        names.into_iter().filter_map(|name| self.map.remove_entry(&name)).collect()
+    }
     /// How many faults were found so far.
     pub(crate) const fn fault_count(&self) -> usize {
         self.faults.len()

@@ -6,16 +6,20 @@ pub mod answer;
 mod api_keys;
 mod audit;
 mod audit_digest;
+mod connections;
+mod deliveries;
 mod dialect;
 mod dispatch;
 pub mod edge;
 mod environments;
+mod events;
 pub mod input;
 mod invitations;
 mod json;
 pub mod limits;
 mod members;
 mod models;
+mod notifications;
 pub mod openapi;
 pub mod operation;
 pub mod pages;
@@ -24,11 +28,18 @@ mod references;
 mod roles;
 mod secrets;
 mod variables;
+mod webhook_subscriptions;
 mod workspaces;
 
 pub use dispatch::{ClientAddress, RequestId, unknown};
 
-use crate::{answer::List, input::Input, limits::Limits, operation::Operation, problem::Problem};
+use crate::{
+    answer::List,
+    input::Input,
+    limits::Limits,
+    operation::Operation,
+    problem::{Fault, Problem},
+};
 use axum::{
     Router,
     extract::{Path, Request},
@@ -37,6 +48,7 @@ use axum::{
 };
 use http::{HeaderValue, header};
 use settings_app::App;
+use settings_domain::{ids::WorkspaceId, ports::outbound::OutboundUrl};
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 use uuid::Uuid;
 
@@ -62,6 +74,14 @@ impl Api {
     #[must_use]
     pub const fn limits(&self) -> Option<&Limits> {
         self.limits.as_ref()
+    }
+
+    /// Vets a URL that a body names at `pointer`.
+    pub(crate) async fn vetted(&self, url: &str, tenant: WorkspaceId, pointer: &str) -> Result<OutboundUrl, Problem> {
+        self.app.vet_url(url, tenant).await.map_err(|refusal| {
+            Problem::new("url-not-allowed", format!("This URL can't be used: {refusal}."))
+                .with_fault(Fault { pointer: pointer.to_owned(), detail: refusal.to_string() })
+        })
     }
 
     /// Opens the request's cursor, if it has one. Only a cursor of the same list, filter and tenant opens.
@@ -119,6 +139,11 @@ pub fn operations() -> Vec<Operation> {
         roles::operations(),
         audit::operations(),
         audit_digest::operations(),
+        notifications::operations(),
+        deliveries::operations(),
+        webhook_subscriptions::operations(),
+        connections::operations(),
+        events::operations(),
     ]
     .into_iter()
     .flatten()

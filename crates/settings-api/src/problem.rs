@@ -55,6 +55,10 @@ problems! {
     "slug-taken" 409 "Slug taken", "Another workspace has this slug, or had it before it was deleted.";
     "slug-reserved" 409 "Slug reserved", "The service keeps this slug for itself.";
     "invitation-closed" 409 "Invitation closed", "The invitation was accepted or revoked already.";
+    "channel-unavailable" 409 "Channel unavailable", "A channel has nothing to deliver over: slack needs an active Slack connection with a channel, webhook an active subscription. The detail names the channel.";
+    "delivery-not-failed" 409 "Delivery not failed", "Only a delivery that was given up can be retried.";
+    "connection-disconnected" 409 "Connection disconnected", "The connection was switched off, and its token is gone. Authorize it again.";
+    "connection-refused" 409 "Connection refused", "Slack does not grant the connection. The detail says why, as far as Slack tells.";
     "quota-reached" 409 "Quota reached", "The workspace has as many of these as it may have.";
     "secret-sealed" 409 "Secret sealed", "The secret was sealed: nobody can read it any more. Rotate it where its value is needed.";
     "invitation-expired" 410 "Invitation expired", "Invitations work for 7 days. Ask for a new one.";
@@ -68,11 +72,13 @@ problems! {
     "immutable-field" 422 "The field can't change", "The field was set when the thing was made. Send the present value or leave it out.";
     "credential-required" 422 "Credential required", "A stored credential is never sent to another origin than it was given for. Send the credential again with the new URL.";
     "url-not-allowed" 422 "URL not allowed", "This service does not call that address. Use https on a public host; the operator may allow others.";
+    "connection-state-invalid" 422 "Authorization not valid", "The way back from Slack does not belong to an authorization of yours that waits: it took longer than ten minutes, was begun by somebody else, or is used up. Start again.";
     "idempotency-key-reused" 422 "Idempotency-Key reused", "This Idempotency-Key belongs to another call of the last 24 hours. Use a fresh one.";
     "confirmation-required" 428 "Confirmation required", "The call would break what `impact` lists. Repeat it with the header X-Confirm set to `impactDigest` if that is what you want.";
     "rate-limited" 429 "Too many requests", "Wait as long as the Retry-After header says.";
     "headers-too-large" 431 "Headers too large", "The headers may have 16 KiB at most.";
     "internal" 500 "Internal error", "Something went wrong on our side. The requestId finds it in the log.";
+    "slack-unavailable" 503 "Slack unavailable", "Slack is not set up on this installation, or can't be reached right now. The detail says which.";
     "unavailable" 503 "Unavailable", "The service can't answer right now. `outcome` says whether a change was made: `none`, or `unknown`; a retry with the same Idempotency-Key settles it.";
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use settings_domain::{
     change::Committed,
-    events::{Content, Event, EventData, NewEvent, Publication, PublishEventError, Raised},
+    events::{Content, Event, EventData, Extensions, NewEvent, Publication, PublishEventError, Raised},
     ids::PublishedEventId,
     policy::{EventType, Permit, TenantScope, actions},
     ports::{StoreError, store::UnitOfWork},
@@ -84,6 +84,7 @@ impl App {
             kind: EventType::SecretRotated,
             subject: None,
             time: Some(at),
+            extensions: Extensions::default(),
             data: EventData::new(members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()),
         };
         let text = content.to_text(at).map_err(wrong)?;

@@ -7,7 +7,7 @@ use settings_domain::{
     change::Committed,
     deliveries::{Delivery, DeliveryView, RetryDeliveryError, TestChannelError},
     ids::{DeliveryId, RecipientId},
-    notifications::{Channel, NotificationSettings, NotificationsError, PreferenceChange},
+    notifications::{Channel, Channels, NotificationSettings, NotificationsError, PreferenceChange},
     policy::{EventType, Permit, actions},
     transaction::{Call, Transaction, audience, channels},
 };
@@ -20,19 +20,19 @@ impl App {
         self.ports.slack.is_some()
     }
 
-    /// Chooses which events are told where.
+    /// Chooses which events are told where. With what the channels stood on then, for the answer.
     pub async fn update_notifications(
         &self,
         permit: &Permit<actions::UpdateNotifications>,
         call: &Call,
         wanted: &BTreeMap<EventType, PreferenceChange>,
-    ) -> Result<Committed<NotificationSettings>, Failure<NotificationsError>> {
+    ) -> Result<(Committed<NotificationSettings>, Channels), Failure<NotificationsError>> {
         let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
         let present = tx.load().notification_settings().await?.unwrap_or_default();
         let channels = channels(tx.load(), self.slack_configured()).await?;
         let id = || RecipientId::from_uuid(self.ports.entropy.uuid());
         let change = present.update(tx.permit(), wanted, &channels, &call.guard, id)?;
-        Ok(tx.commit(change).await?)
+        Ok((tx.commit(change).await?, channels))
     }
 
     /// Sends a test message over a channel.

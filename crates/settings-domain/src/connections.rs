@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 pub enum ConnectionStatus {
     /// Messages go out.
     Active,
-    /// Slack refused: somebody has to authorize it again.
+    /// Slack refused: somebody has to authorize it again, or to choose another channel where it was the channel.
     Error,
     /// Somebody switched it off; its token is gone.
     Disconnected,
@@ -68,7 +68,7 @@ impl FromStr for SlackChannel {
             Ok(Self(s.to_owned()))
         } else {
             Err(crate::text::TextError(
-                "must be a channel's id or name: 1 to 80 letters, digits, hyphens and underscores",
+                "must be a channel's id or name: 1 to 80 letters, digits, hyphens, underscores and dots",
             ))
         }
     }
@@ -256,8 +256,11 @@ impl Connection {
             version: same.map_or(1, |p| p.version + 1),
         };
         let word = |s: ConnectionStatus| Some(PublicValue::word(s.name()));
-        let details =
+        let mut details =
             details(permit, &next).change("status", same.and_then(|p| word(p.status)), word(ConnectionStatus::Active));
+        if let (Some(gone), None) = (present, same) {
+            details = details.change("replaced", Some(gone.id.as_uuid().into()), None);
+        }
         let (id, target) = (next.id, Target::Connection(next.id));
         let write = match same {
             Some(_) => ConnectionWrite::Update(next.clone(), Some(Box::new(grant.token))),

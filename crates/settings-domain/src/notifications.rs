@@ -120,6 +120,9 @@ impl Channels {
                 Some(c) if c.status == ConnectionStatus::Active => {
                     Err("The Slack connection has no channel to post to. Choose one in Connections.")
                 }
+                Some(c) if c.status == ConnectionStatus::Error && c.channel.is_none() => {
+                    Err("Slack refused the connection's channel. Choose another one in Connections.")
+                }
                 Some(c) if c.status == ConnectionStatus::Error => {
                     Err("The Slack connection is in error. Authorize it again in Connections.")
                 }

@@ -7,7 +7,7 @@ use crate::{
     events::Raised,
     ids::{EnvironmentId, PersonId, SecretId, WorkspaceId},
     impact::{Affected, Guard, Impact},
-    policy::{Mutation, Permit, actions},
+    policy::{EventType, Mutation, Permit, actions},
     references::{Dependant, affected},
     sealed::{Binding, Opening, StoredValue, ValueKind},
     text::DisplayName,
@@ -172,7 +172,7 @@ impl Secret {
         guard: &Guard,
     ) -> Result<Change<Self>, Refused<SecretError>> {
         guard.check_version(self.version)?;
-        if *value.binding() != self.next_binding() {
+        if *value.binding() != self.next_binding() || !raised.fits(self.workspace, EventType::SecretRotated) {
             return Err(Refused::Stale);
         }
         let impact = if environment.is_protected() {

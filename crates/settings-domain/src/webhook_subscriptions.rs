@@ -95,6 +95,11 @@ impl Health {
     pub fn is_hopeless(&self, at: OffsetDateTime) -> bool {
         self.failing_since.is_some_and(|since| at - since >= PATIENCE)
     }
+    /// Whether it fails and the admins were not told of it yet.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        self.failing_since.is_some() && self.told_at.is_none()
+    }
 }
 
 /// A subscription with what is stored of its secrets.
@@ -296,8 +301,8 @@ impl WebhookSubscription {
         Ok(Change::decided(permit, write, Target::WebhookSubscription(self.id), details(permit, self), ()))
     }
 
-    /// It has failed for too long: no more deliveries, and the admins are told. Nothing where it is disabled already, was
-    /// changed since, or works again.
+    /// It has failed for too long: no more deliveries, and the admins are told. Nothing where it is disabled already or works
+    /// again.
     pub fn disable(
         &self,
         permit: &Permit<actions::DisableWebhookSubscription>,

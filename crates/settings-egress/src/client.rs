@@ -26,12 +26,19 @@ pub struct Limits {
     pub total: Duration,
     /// How many attempts of one tenant may be under way.
     pub per_tenant: usize,
+    /// How long a further one waits for a place.
+    pub wait: Duration,
 }
 
 impl Default for Limits {
-    /// 3 s to connect, 15 s in all, 4 attempts per tenant.
+    /// 3 s to connect, 15 s in all, 8 attempts per tenant, and a second's wait for a place.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), total: Duration::from_secs(15), per_tenant: 4 }
+        Self {
+            connect: Duration::from_secs(3),
+            total: Duration::from_secs(15),
+            per_tenant: 8,
+            wait: Duration::from_secs(1),
+        }
     }
 }
 
@@ -96,18 +103,18 @@ impl Client {
     ///
     /// Meant for when a tenant configures a target, so that a mistake is told at once. It promises nothing about later.
     pub async fn vet(&self, target: &Target, tenant_key: &str) -> Result<(), SendError> {
-        let slot = self.enter(tenant_key)?;
+        let slot = self.enter(tenant_key).await?;
         self.vetted(target, &slot, Instant::now() + self.limits.total).await.map(drop)
     }
 
     /// Makes one attempt.
     ///
-    /// `tenant_key` is whatever tells tenants apart. A tenant with [`Limits::per_tenant`] attempts under way gets
-    /// [`SendError::Busy`] at once, so that its dead receivers hold no worker that others wait for. Dropping the future
+    /// `tenant_key` is whatever tells tenants apart. A tenant with [`Limits::per_tenant`] attempts under way of which none
+    /// ends within [`Limits::wait`] gets [`SendError::Busy`], so that its dead receivers hold no worker that others wait for. Dropping the future
     /// ends the attempt.
     pub async fn send(&self, request: Request, tenant_key: &str) -> Result<Response, SendError> {
         request.check_headers()?;
-        let slot = self.enter(tenant_key)?;
+        let slot = self.enter(tenant_key).await?;
         let started = Instant::now();
         let deadline = started + self.limits.total;
         let vetted = self.vetted(&request.target, &slot, deadline).await?;
@@ -124,8 +131,9 @@ impl Client {
         Ok(response)
     }
 
-    fn enter(&self, tenant_key: &str) -> Result<Arc<Slot>, SendError> {
-        self.bulkhead.enter(tenant_key, self.limits.per_tenant).map(Arc::new).ok_or(SendError::Busy)
+    async fn enter(&self, tenant_key: &str) -> Result<Arc<Slot>, SendError> {
+        let slot = self.bulkhead.enter(tenant_key, self.limits.per_tenant, self.limits.wait).await;
+        slot.map(Arc::new).ok_or(SendError::Busy)
     }
 
     /// The only way to something that can be connected to: one lookup, and every answer allowed.

@@ -1,10 +1,11 @@
 //! Connections: rows, statements, writes.
 use crate::db::{Cells, SqlDb, Stmt, Tx};
 use settings_domain::{
-    connections::{Connection, ConnectionRecord, ConnectionStatus, ConnectionWrite},
+    connections::{Connection, ConnectionRecord, ConnectionStatus, ConnectionWrite, SlackChannel},
     ids::{ConnectionId, WorkspaceId},
     ports::StoreError,
     sealed::{Sealed, StoredValue},
+    text::DisplayName,
     tokens::Digest,
 };
 use uuid::Uuid;
@@ -85,8 +86,8 @@ fn changed<D: SqlDb>(sql: &'static str, workspace: Uuid, c: &Connection) -> Stmt
         .bind(c.id.as_uuid())
         .text(c.status.name())
         .maybe(c.status_reason.as_deref())
-        .maybe(c.channel.as_ref().map(|x| x.as_str()))
-        .maybe(c.channel_name.as_ref().map(|x| x.as_str()))
+        .maybe(c.channel.as_ref().map(SlackChannel::as_str))
+        .maybe(c.channel_name.as_ref().map(DisplayName::as_str))
         .text(c.team_name.as_str())
         .time(c.authorized_at)
         .time(c.updated_at)
@@ -104,8 +105,8 @@ pub async fn write<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, write: &Connection
                 .bind(c.id.as_uuid())
                 .text(c.status.name())
                 .maybe(c.status_reason.as_deref())
-                .maybe(c.channel.as_ref().map(|x| x.as_str()))
-                .maybe(c.channel_name.as_ref().map(|x| x.as_str()))
+                .maybe(c.channel.as_ref().map(SlackChannel::as_str))
+                .maybe(c.channel_name.as_ref().map(DisplayName::as_str))
                 .text(&c.team_id)
                 .text(c.team_name.as_str());
             let stmt = token(stmt, record.token.as_ref());

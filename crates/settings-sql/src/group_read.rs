@@ -276,7 +276,7 @@ async fn epochs<D: SqlDb>(
     sql: &'static str,
     workspaces: BTreeSet<Uuid>,
 ) -> Result<HashMap<Uuid, (i64, OffsetDateTime)>, StoreError> {
-    let stmt = Stmt::new(sql).bind(id_list(workspaces.into_iter()));
+    let stmt = Stmt::new(sql).bind(id_list(workspaces));
     let rows = tx.all(stmt, |row| Ok((row.id("id")?, (row.int("epoch")?, row.time("at")?)))).await?;
     Ok(rows.into_iter().collect())
 }

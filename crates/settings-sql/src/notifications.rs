@@ -51,7 +51,8 @@ async fn recipients<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<BTreeMa
 
 /// What was chosen.
 pub async fn get<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Option<NotificationSettings>, StoreError> {
-    let row = tx.first(Stmt::new(GET).bind(workspace), |row| Ok((row.text("preferences")?, row.int("version")?))).await?;
+    let row =
+        tx.first(Stmt::new(GET).bind(workspace), |row| Ok((row.text("preferences")?, row.int("version")?))).await?;
     let Some((text, version)) = row else { return Ok(None) };
     let stored: BTreeMap<EventType, Chosen> = serde_json::from_str(&text).map_err(|_| corrupt())?;
     let known = recipients(tx, workspace).await?;

@@ -51,9 +51,7 @@ async fn receiver<D: SqlDb>(
             there.and_then(|m| m.user.email).map(OutgoingTo::Mail)
         }
         Destination::Recipient(id) => notifications::address(tx, workspace, id).await?.map(OutgoingTo::Mail),
-        Destination::Slack(id) => {
-            connections::same(tx, workspace, id).await?.map(|c| OutgoingTo::Slack(Box::new(c)))
-        }
+        Destination::Slack(id) => connections::same(tx, workspace, id).await?.map(|c| OutgoingTo::Slack(Box::new(c))),
         Destination::Webhook(id) => {
             let there = webhook_subscriptions::get(tx, workspace, id).await?;
             there.map(|(s, health)| OutgoingTo::Webhook(Box::new(s), health))
@@ -64,8 +62,7 @@ async fn receiver<D: SqlDb>(
 /// What a delivery needs; `None` when its receiver is gone, or what it is about.
 pub async fn get<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, id: DeliveryId) -> Result<Option<Outgoing>, StoreError> {
     let stmt = Stmt::new(GET).bind(workspace).bind(id.as_uuid());
-    let found =
-        tx.first(stmt, |row| Ok((deliveries::read(row)?, row.text("name")?, row.parse("slug")?))).await?;
+    let found = tx.first(stmt, |row| Ok((deliveries::read(row)?, row.text("name")?, row.parse("slug")?))).await?;
     let Some((delivery, workspace_name, slug)) = found else { return Ok(None) };
     let Some(content) = content(tx, workspace, delivery.message).await? else { return Ok(None) };
     let Some(to) = receiver(tx, workspace, delivery.destination).await? else { return Ok(None) };

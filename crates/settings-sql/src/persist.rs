@@ -28,8 +28,12 @@ struct Overdue;
 /// connection in the middle of one.
 pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
     let workspace = session.workspace_id();
+    let queued = (!set.notices().is_empty()).then(|| std::sync::Arc::clone(&session.queued));
     let task = tokio::spawn(write_and_commit(session, set).in_current_span());
     let outcome = task.await.unwrap_or_else(|e| Err(StoreError::Unknown(Box::new(e))));
+    if let (Ok(()), Some(queued)) = (&outcome, queued) {
+        queued.notify_one();
+    }
     match &outcome {
         Err(StoreError::Unknown(_)) => tracing::error!(%workspace, "the outcome of a commit is unknown"),
         Err(StoreError::Constraint(name)) => tracing::warn!(%workspace, name, "a constraint refused a change"),

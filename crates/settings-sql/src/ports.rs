@@ -1,12 +1,15 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity, audit_digest, data_keys, deliveries, directory,
+    accounts, activity, audit_digest, connections, data_keys,
+    db::Stmt,
+    deliveries, directory,
     engine::{Engine, Scope},
     events, models, outbox, outgoing, resolving,
     store::{SqlStore, applied},
 };
 use async_trait::async_trait;
 use settings_domain::{
+    connections::ConnectionStatus,
     deliveries::{Attempt, Outgoing},
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, ModelId, SessionId, SignInId, UserId, WorkspaceId},
     members::User,
@@ -176,7 +179,18 @@ impl<E: Engine> Outbox for SqlStore<E> {
         outgoing::get(&mut self.engine.begin_read(Scope::tenant(workspace)).await?, workspace, id).await
     }
     async fn settle(&self, message: &Claimed, attempt: Option<&Attempt>, fate: Fate) -> Result<(), StoreError> {
-        let mut tx = self.engine.begin_write(outbox::scope(message)).await?;
+        let scope = outbox::scope(message);
+        let mut tx = self.engine.begin_write(scope).await?;
+        let fate = match fate {
+            // Under the tenant's lock, like the authorization that would resume it: one of the two sees the other.
+            Fate::Parked(_) => {
+                tx.first(Stmt::new(E::STATEMENTS.lock_workspace).bind(scope.workspace), |_| Ok(())).await?;
+                let waits = connections::get(&mut tx, scope.workspace).await?;
+                let waits = waits.is_none_or(|record| record.connection.status == ConnectionStatus::Error);
+                if waits { fate } else { Fate::Postponed(Duration::ZERO) }
+            }
+            fate => fate,
+        };
         outbox::settle(&mut tx, message, attempt, fate).await?;
         tx.commit().await
     }
@@ -189,6 +203,9 @@ impl<E: Engine> Outbox for SqlStore<E> {
             outbox::release(&mut tx, message).await?;
         }
         tx.commit().await
+    }
+    async fn queued(&self) {
+        self.queued.notified().await;
     }
     async fn depth(&self) -> Result<i64, StoreError> {
         outbox::depth(&mut self.engine.begin_read(Scope::directory()).await?).await

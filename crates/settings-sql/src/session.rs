@@ -29,7 +29,8 @@ use settings_domain::{
         StoreError,
         audit::AuditSealer,
         store::{
-            ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads, UnitOfWork,
+            ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads,
+            UnitOfWork,
         },
     },
     references::{Dependant, Referrer, ReferrerKey, Use},
@@ -46,6 +47,7 @@ use std::{
     sync::Arc,
 };
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Whether the workspace of a session is there.
@@ -64,6 +66,8 @@ pub(crate) struct Session<E: Engine> {
     pub(crate) tx: Tx<E::Db>,
     pub(crate) engine: Arc<E>,
     pub(crate) sealer: Arc<dyn AuditSealer>,
+    /// Told when something was queued.
+    pub(crate) queued: Arc<Notify>,
     pub(crate) scope: Scope,
     /// The database's clock when the caller's standing was read: the instant that decisions are made at.
     pub(crate) at: OffsetDateTime,

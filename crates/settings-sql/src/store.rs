@@ -22,6 +22,7 @@ use settings_domain::{
 };
 use std::{fmt, sync::Arc};
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How often a transaction that did nothing yet is opened again after a deadlock or a serialization failure.
@@ -61,7 +62,7 @@ impl<E: Engine> Database<E> {
     #[must_use]
     pub fn store(&self, sealer: Arc<dyn AuditSealer>) -> SqlStore<E> {
         let keys = Arc::new(KeyReader::new(Arc::clone(&self.engine)));
-        SqlStore { engine: Arc::clone(&self.engine), sealer, keys }
+        SqlStore { engine: Arc::clone(&self.engine), sealer, keys, queued: Arc::default() }
     }
     /// Whether the database itself keeps tenants apart, whatever a statement asks.
     pub async fn rls_enforced(&self) -> Result<bool, StoreError> {
@@ -114,11 +115,18 @@ pub struct SqlStore<E: Engine> {
     pub(crate) engine: Arc<E>,
     pub(crate) sealer: Arc<dyn AuditSealer>,
     pub(crate) keys: Arc<KeyReader<E>>,
+    /// Told when something was queued, by whichever clone.
+    pub(crate) queued: Arc<Notify>,
 }
 
 impl<E: Engine> Clone for SqlStore<E> {
     fn clone(&self) -> Self {
-        Self { engine: Arc::clone(&self.engine), sealer: Arc::clone(&self.sealer), keys: Arc::clone(&self.keys) }
+        Self {
+            engine: Arc::clone(&self.engine),
+            sealer: Arc::clone(&self.sealer),
+            keys: Arc::clone(&self.keys),
+            queued: Arc::clone(&self.queued),
+        }
     }
 }
 
@@ -212,7 +220,7 @@ impl<E: Engine> SqlStore<E> {
 
     fn session(&self, tx: Tx<E::Db>, scope: Scope, at: OffsetDateTime, presence: Presence) -> Session<E> {
         let (engine, sealer) = (Arc::clone(&self.engine), Arc::clone(&self.sealer));
-        Session { tx, engine, sealer, scope, at, presence }
+        Session { tx, engine, sealer, queued: Arc::clone(&self.queued), scope, at, presence }
     }
 }
 

@@ -50,9 +50,9 @@ statements! {
         WHERE workspace_id = $1 AND id = $2";
     /// Drops the row.
     DELETE = "DELETE FROM webhook_subscriptions WHERE workspace_id = $1 AND id = $2";
-    /// What becomes active is taken for healthy.
+    /// What becomes active, or is somewhere else, is taken for healthy.
     REVIVE = "DELETE FROM webhook_health WHERE workspace_id = $1 AND subscription_id = $2 AND EXISTS (SELECT 1 \
-        FROM webhook_subscriptions s WHERE s.workspace_id = $1 AND s.id = $2 AND s.status = 'disabled')";
+        FROM webhook_subscriptions s WHERE s.workspace_id = $1 AND s.id = $2 AND (s.status = 'disabled' OR s.url <> $3))";
     /// The admins were told.
     TOLD = "INSERT INTO webhook_health (workspace_id, subscription_id, told_at) VALUES ($1, $2, $3) \
         ON CONFLICT (workspace_id, subscription_id) DO UPDATE SET told_at = excluded.told_at";
@@ -163,7 +163,7 @@ pub async fn write<D: SqlDb>(
         }
         WebhookSubscriptionWrite::Update(s, secret) => {
             if s.status == SubscriptionStatus::Active {
-                tx.run(Stmt::new(REVIVE).bind(workspace).bind(s.id.as_uuid())).await?;
+                tx.run(Stmt::new(REVIVE).bind(workspace).bind(s.id.as_uuid()).text(&s.url)).await?;
             }
             let stmt = Stmt::new(UPDATE)
                 .bind(workspace)
@@ -186,9 +186,7 @@ pub async fn write<D: SqlDb>(
                 .bind(secret.binding().version());
             tx.run_one(stmt).await
         }
-        WebhookSubscriptionWrite::Delete(id) => {
-            tx.run_one(Stmt::new(DELETE).bind(workspace).bind(id.as_uuid())).await
-        }
+        WebhookSubscriptionWrite::Delete(id) => tx.run_one(Stmt::new(DELETE).bind(workspace).bind(id.as_uuid())).await,
         WebhookSubscriptionWrite::Told(id, at) => {
             tx.run_one(Stmt::new(TOLD).bind(workspace).bind(id.as_uuid()).time(*at)).await
         }

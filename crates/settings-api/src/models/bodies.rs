@@ -1,5 +1,5 @@
 //! What models are made from. Both dialects end in the same use cases.
-use super::vetted;
+use super::MODEL_URL;
 use crate::{
     Api,
     json::{Body, Fields},
@@ -182,7 +182,7 @@ impl Body for NewModel {
 
 impl NewModel {
     pub(super) async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<CreateModel, Problem> {
-        let url = vetted(api, &self.model_url, tenant).await?;
+        let url = api.vetted(&self.model_url, tenant, MODEL_URL).await?;
         let Self { provider, name, description, token: credential, .. } = self;
         Ok(CreateModel { provider, name: Some(name), description, url, credential })
     }
@@ -235,7 +235,7 @@ impl Body for ModelChange {
 impl ModelChange {
     pub(super) async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<ChangeModel, Problem> {
         let url = match &self.model_url {
-            Some(url) => Some(vetted(api, url, tenant).await?),
+            Some(url) => Some(api.vetted(url, tenant, MODEL_URL).await?),
             None => None,
         };
         let Self { provider, name, description, token: credential, .. } = self;

@@ -8,7 +8,7 @@ use crate::{
     dispatch::limited,
     input::{Input, Tenant},
     operation::{Operation, op},
-    problem::{Fault, Problem},
+    problem::Problem,
     workspaces::PAGING,
 };
 use bodies::{IntegrationChange, ModelChange, NewIntegration, NewModel};
@@ -16,11 +16,11 @@ use http::Method;
 use serde::Serialize;
 use settings_app::models::{ChangeModel, CreateModel};
 use settings_domain::{
-    ids::{ModelId, WorkspaceId},
+    ids::ModelId,
     models as domain,
     models::{AuthType, ModelError, ModelView, TestsModels},
     policy::{Permit, actions},
-    ports::{outbound::OutboundUrl, probe::ProbeReport},
+    ports::probe::ProbeReport,
     transaction::{Call, Snapshot},
 };
 use std::sync::Arc;
@@ -149,6 +149,8 @@ const LIST: &[(&str, &str)] = &[
 ];
 const ORGANIZATION: &[(&str, &str)] = &[("organizationId", "The organization; needed where the caller has several")];
 const OF_MODEL: &[(&str, &str)] = &[("organizationId", "The organization; told by the model where absent")];
+/// Where a body names the URL of a model.
+const MODEL_URL: &str = "/modelUrl";
 const CREATION: &[&str] = &["quota-reached", "url-not-allowed", "idempotency-key-reused"];
 const CHANGE: &[&str] = &["credential-required", "url-not-allowed", "precondition-failed"];
 const DELETION: &[&str] = &["precondition-failed", "confirmation-required"];
@@ -272,14 +274,6 @@ fn shown(model: &domain::Model) -> Model {
     Model::from(&ModelView { model: model.clone(), last_used_at: None })
 }
 
-/// Vets a URL that the body names.
-async fn vetted(api: &Api, url: &str, tenant: WorkspaceId) -> Result<OutboundUrl, Problem> {
-    api.app().vet_url(url, tenant).await.map_err(|refusal| {
-        Problem::new("url-not-allowed", format!("This URL can't be used: {refusal}."))
-            .with_fault(Fault { pointer: "/modelUrl".to_owned(), detail: refusal.to_string() })
-    })
-}
-
 async fn list(
     api: Arc<Api>,
     mut snapshot: Snapshot<actions::ListModels>,
@@ -324,7 +318,7 @@ async fn create_integration(
     let NewIntegration { provider, name, description, model_url, credential } = input.json()?;
     let url = model_url.or_else(|| provider.default_url().map(str::to_owned));
     let url = url.ok_or_else(|| Problem::field("/modelUrl", ModelError::UrlRequired.to_string()))?;
-    let url = vetted(&api, &url, permit.scope().workspace()).await?;
+    let url = api.vetted(&url, permit.scope().workspace(), MODEL_URL).await?;
     let new = CreateModel { provider: Some(provider), name, description, url, credential };
     let done = api.app().create_model(&permit, &call, new).await?;
     Ok(Answer::created(&shown(done.value())).version(done.value().version).replayed(done.is_replay()))
@@ -339,7 +333,7 @@ async fn update_integration(
     let id = model_id(&input)?;
     let IntegrationChange { provider, name, description, model_url, credential } = input.json()?;
     let url = match model_url {
-        Some(url) => Some(vetted(&api, &url, permit.scope().workspace()).await?),
+        Some(url) => Some(api.vetted(&url, permit.scope().workspace(), MODEL_URL).await?),
         None => None,
     };
     let change = ChangeModel { provider, name, description, url, credential, visible: None };

@@ -2,10 +2,15 @@
 use crate::App;
 use settings_domain::{
     connections::SlackFault,
-    deliveries::Destination,
+    deliveries::{Destination, Message},
     ids::{DeliveryId, WebhookSubscriptionId, WorkspaceId},
+    notifications::Channel,
     policy::{Actor, Mutation, SystemTask, permit},
-    ports::{StoreError, outbox::Claimed},
+    ports::{
+        StoreError,
+        outbox::Claimed,
+        store::{DeliveryFilter, Page},
+    },
     transaction::{EntryError, Transaction, audience},
     webhook_subscriptions::Health,
 };
@@ -39,7 +44,14 @@ impl App {
                 _ => None,
             };
             let audience = audience(tx.load()).await?;
-            let change = there.give_up(tx.permit(), &audience, health.unwrap_or_default(), || self.delivery());
+            let mailed = match there.delivery.message {
+                Message::Event(event) => {
+                    let mails = DeliveryFilter { event: Some(event), channel: Some(Channel::Email), status: None };
+                    !tx.load().deliveries(mails, Page { after: None, limit: 1 }).await?.is_empty()
+                }
+                _ => true,
+            };
+            let change = there.give_up(tx.permit(), &audience, health.unwrap_or_default(), mailed, || self.delivery());
             tx.commit(change).await.map(drop).map_err(EntryError::from)
         })
         .await

@@ -73,7 +73,6 @@ impl App {
             };
             paused = false;
             taken += claimed.len();
-            let found = !claimed.is_empty();
             for message in claimed {
                 messages.insert(message.delivery, message.clone());
                 under_way.push(async move {
@@ -85,10 +84,6 @@ impl App {
             }
             if messages.is_empty() {
                 return Ok(taken);
-            }
-            if found && messages.len() < SLOTS {
-                // More may be due.
-                paused = true;
             }
             match select(under_way.next(), pause()).await {
                 Either::Left((settled, _)) => {
@@ -136,7 +131,7 @@ impl App {
             Err(error) => {
                 let (cause, wait) = match &error {
                     MailError::Refused(_) => (notification::REFUSED, None),
-                    MailError::Unavailable(_) => (notification::UNAVAILABLE, scheduled(message)),
+                    MailError::Unavailable(_) => (notification::UNAVAILABLE, self.scheduled(message)),
                 };
                 tracing::warn!(delivery = %message.delivery, attempt = message.attempt, cause, "a mail was not accepted");
                 match wait {
@@ -145,6 +140,14 @@ impl App {
                 }
             }
         }
+    }
+
+    /// How long to wait before the next attempt; `None` after the last one. Up to a tenth longer than the schedule says, by
+    /// chance, so that what failed together does not come back together.
+    fn scheduled(&self, message: &Claimed) -> Option<Duration> {
+        let wait = SCHEDULE.get(usize::try_from(message.attempt).unwrap_or(usize::MAX))?;
+        let [.., chance] = self.ports.entropy.uuid().into_bytes();
+        Some(*wait + *wait / 10 * i32::from(chance) / 255)
     }
 
     /// The letter as it has to be now; `None` when nobody waits for it any more.
@@ -179,9 +182,4 @@ impl App {
             Job::Notification(_) => None,
         })
     }
-}
-
-/// How long to wait before the next attempt; `None` after the last one.
-fn scheduled(message: &Claimed) -> Option<Duration> {
-    SCHEDULE.get(usize::try_from(message.attempt).unwrap_or(usize::MAX)).copied()
 }

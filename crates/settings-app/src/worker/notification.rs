@@ -1,5 +1,5 @@
 //! One notification: looked up as it stands now, sent over its channel, settled.
-use super::{Senders, scheduled, texts};
+use super::{Senders, texts};
 use crate::{App, sealing::failed};
 use secrecy::{ExposeSecret, SecretString};
 use settings_domain::{
@@ -56,14 +56,6 @@ impl Outcome {
     }
     const fn failed(cause: &'static str, status: Option<u16>, next: Next) -> Self {
         Self { accepted: false, status, cause: Some(cause), next }
-    }
-    /// A failure that may mend: by the schedule, while it lasts.
-    fn again(message: &Claimed, cause: &'static str, status: Option<u16>, at_least: Duration) -> Self {
-        let next = match scheduled(message) {
-            Some(wait) => Next::Settle(Fate::Again(wait.max(at_least))),
-            None => Next::GiveUp,
-        };
-        Self::failed(cause, status, next)
     }
 }
 
@@ -171,7 +163,7 @@ impl App {
         Ok(match senders.mailer.send(&mail).await {
             Ok(()) => Outcome::accepted(None),
             Err(MailError::Refused(_)) => Outcome::failed(REFUSED, None, Next::GiveUp),
-            Err(MailError::Unavailable(_)) => Outcome::again(message, UNAVAILABLE, None, Duration::ZERO),
+            Err(MailError::Unavailable(_)) => self.again(message, UNAVAILABLE, None, Duration::ZERO),
         })
     }
 
@@ -203,7 +195,7 @@ impl App {
                 let cause = "Slack asks to wait";
                 Outcome::failed(cause, Some(429), self.patience(message, wait))
             }
-            Err(SlackError::Unavailable(cause)) => Outcome::again(message, cause, None, Duration::ZERO),
+            Err(SlackError::Unavailable(cause)) => self.again(message, cause, None, Duration::ZERO),
             Err(SlackError::Refused(cause) | SlackError::Code(cause)) => Outcome::failed(cause, None, Next::GiveUp),
             Err(SlackError::Configuration) => {
                 Outcome::failed("Slack does not accept this service's client", None, Next::GiveUp)
@@ -239,16 +231,23 @@ impl App {
             Ok(accepted) => Outcome::accepted(Some(accepted.status)),
             Err(SendFailure { cause, status, retry: Retry::Never }) => Outcome::failed(cause, status, Next::GiveUp),
             Err(SendFailure { cause, status, retry: Retry::Later }) => {
-                Outcome::again(message, cause, status, Duration::ZERO)
+                self.again(message, cause, status, Duration::ZERO)
             }
             // All places of the tenant are taken: nothing was sent, so nothing counts.
             Err(SendFailure { cause, status: None, retry: Retry::After(wait) }) => {
                 Outcome::failed(cause, None, self.patience(message, wait))
             }
-            Err(SendFailure { cause, status, retry: Retry::After(wait) }) => {
-                Outcome::again(message, cause, status, wait)
-            }
+            Err(SendFailure { cause, status, retry: Retry::After(wait) }) => self.again(message, cause, status, wait),
         }))
+    }
+
+    /// A failure that may mend: by the schedule, while it lasts.
+    fn again(&self, message: &Claimed, cause: &'static str, status: Option<u16>, at_least: Duration) -> Outcome {
+        let next = match self.scheduled(message) {
+            Some(wait) => Next::Settle(Fate::Again(wait.max(at_least))),
+            None => Next::GiveUp,
+        };
+        Outcome::failed(cause, status, next)
     }
 
     /// Waits without counting, but not for ever.

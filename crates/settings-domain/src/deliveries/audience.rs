@@ -40,16 +40,17 @@ impl Audience {
         let mut to = Vec::new();
         let mut mail = preference.channels.contains(&Channel::Email);
         if preference.channels.contains(&Channel::Slack) {
-            match self.connection.as_ref().filter(|c| c.status != ConnectionStatus::Disconnected) {
-                // One in error is queued for too: the message waits for it to be authorized again.
+            // One in error is queued for too: the message waits for it to be authorized again.
+            match self.connection.as_ref().filter(|c| c.is_ready() || c.status == ConnectionStatus::Error) {
                 Some(connection) => to.push(Destination::Slack(connection.id)),
                 None => mail = true,
             }
         }
         if preference.channels.contains(&Channel::Webhook) {
-            let active: Vec<_> = self.subscriptions.iter().filter(|s| s.status == SubscriptionStatus::Active).collect();
-            mail |= active.is_empty();
-            to.extend(active.iter().filter(|s| s.events.contains(&kind)).map(|s| Destination::Webhook(s.id)));
+            let before = to.len();
+            let hears = |s: &&WebhookSubscription| s.status == SubscriptionStatus::Active && s.events.contains(&kind);
+            to.extend(self.subscriptions.iter().filter(hears).map(|s| Destination::Webhook(s.id)));
+            mail |= to.len() == before;
         }
         if mail {
             to.splice(0..0, self.mail_for(kind));

@@ -210,7 +210,8 @@ refusals! {
 }
 
 impl Delivery {
-    /// Sends a test over one channel: to the caller by mail, or where `to` says.
+    /// Sends a test over one channel: by mail to the caller, where that is a member, else to the admin who joined first; to
+    /// the connection; to the webhook that changed last.
     pub fn test(
         permit: &Permit<actions::TestChannel>,
         id: DeliveryId,
@@ -219,7 +220,9 @@ impl Delivery {
     ) -> Result<Change<Self>, Refused<TestChannelError>> {
         let destination = match channel {
             Channel::Email => {
-                let somebody = permit.actor().user().or_else(|| audience.admins.first().copied());
+                // Who is no member, such as a platform owner or a key, gets no mails of this workspace.
+                let member = permit.actor().user().filter(|_| permit.actor().person().is_some());
+                let somebody = member.or_else(|| audience.admins.first().copied());
                 Destination::Member(somebody.ok_or(TestChannelError::NobodyToMail)?)
             }
             Channel::Slack => {
@@ -253,13 +256,15 @@ impl DeliveryView {
         Ok(Change::decided(permit, write, Target::Delivery(id), details(&self.delivery), next))
     }
 
-    /// Gives up: what was about an event is mailed to those who would have got its mails, unless they get one anyway, and the
-    /// first that is given up while a webhook fails tells the admins. `id` makes an id for each mail.
+    /// Gives up: what was about an event is mailed to those who would have got its mails, unless the event is `mailed`
+    /// already, and the first that is given up while a webhook fails tells the admins. One that somebody switched off or
+    /// deleted does not fail. `id` makes an id for each mail.
     pub fn give_up(
         &self,
         permit: &Permit<actions::GiveUpDelivery>,
         audience: &Audience,
         health: Health,
+        mailed: bool,
         mut id: impl FnMut() -> DeliveryId,
     ) -> Change<()> {
         let Delivery { workspace, id: failed, message, destination, .. } = self.delivery;
@@ -273,7 +278,7 @@ impl DeliveryView {
             return change;
         }
         let kind = self.event_type.filter(|_| matches!(message, Message::Event(_)));
-        if let Some(kind) = kind.filter(|k| !audience.settings.of(*k).channels.contains(&Channel::Email)) {
+        if let Some(kind) = kind.filter(|_| !mailed) {
             let mail = |destination| Delivery {
                 workspace,
                 id: id(),
@@ -285,7 +290,10 @@ impl DeliveryView {
             let mails = audience.mail_for(kind).into_iter().map(mail).collect();
             change = queue(change, mails);
         }
-        if let (Destination::Webhook(webhook), None) = (destination, health.told_at) {
+        if let Destination::Webhook(webhook) = destination
+            && health.is_news()
+            && audience.subscriptions.iter().any(|s| s.id == webhook && s.status == SubscriptionStatus::Active)
+        {
             let told = Write::WebhookSubscription(WebhookSubscriptionWrite::Told(webhook, at));
             let mails = audience.tell_admins(workspace, Message::WebhookFailing(webhook), at, &mut id);
             change = queue(change.write(told), mails);

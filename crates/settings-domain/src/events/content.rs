@@ -7,7 +7,7 @@ use crate::{
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Most facts that a message shows.
@@ -57,6 +57,42 @@ impl fmt::Debug for EventData {
     }
 }
 
+/// Extension attributes: names of 1 to 20 lower-case letters and digits, with texts, whole numbers or truth values.
+#[derive(Clone, Default)]
+pub struct Extensions(BTreeMap<String, Value>);
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extensions(..)")
+    }
+}
+
+impl Extensions {
+    /// Whether a name may be one of an extension: it is none that the specification gives a meaning.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        const TAKEN: [&str; 9] =
+            ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"];
+        let shaped =
+            (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        shaped && !TAKEN.contains(&name)
+    }
+    /// Takes an attribute over.
+    pub fn insert(&mut self, name: String, value: Value) -> Result<(), TextError> {
+        if !Self::is_name(&name) {
+            return Err(TextError("must be 1 to 20 lower-case letters and digits, and no attribute of CloudEvents"));
+        }
+        match &value {
+            Value::String(s) if s.len() <= 512 && !s.chars().any(char::is_control) => {}
+            Value::Bool(_) => {}
+            Value::Number(n) if n.is_i64() => {}
+            _ => return Err(TextError("must be a text of at most 512 bytes, a whole number, true or false")),
+        }
+        self.0.insert(name, value);
+        Ok(())
+    }
+}
+
 /// A CloudEvent as it was given, parsed.
 #[derive(Debug, Clone)]
 pub struct Content {
@@ -70,6 +106,8 @@ pub struct Content {
     pub subject: Option<EventText>,
     /// When it happened.
     pub time: Option<OffsetDateTime>,
+    /// Further attributes, which go along unread.
+    pub extensions: Extensions,
     /// More about it.
     pub data: EventData,
 }
@@ -85,6 +123,8 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     time: String,
+    #[serde(flatten)]
+    extensions: &'a BTreeMap<String, Value>,
     datacontenttype: &'static str,
     data: &'a Map<String, Value>,
 }
@@ -111,6 +151,7 @@ impl Content {
             kind: self.kind,
             subject: self.subject.as_ref().map(EventText::as_str),
             time,
+            extensions: &self.extensions.0,
             datacontenttype: "application/json",
             data: &self.data.0,
         };
@@ -132,7 +173,8 @@ impl Content {
             .into_iter()
             .flatten()
             .filter(|(name, _)| !is_link(name))
-            .filter_map(|(name, value)| plain(value).map(|value| Fact { name: in_words(name), value }));
+            .filter_map(|(name, value)| plain(value).map(|value| Fact { name: in_words(name), value }))
+            .filter(|fact| !fact.name.is_empty());
         subject.into_iter().chain(members).take(MAX_FACTS).collect()
     }
 
@@ -142,11 +184,15 @@ impl Content {
     pub fn link(text: &str, base: &str) -> Option<String> {
         let event: Value = serde_json::from_str(text).ok()?;
         let data = event.get("data")?.as_object()?;
-        let url = data.iter().find(|(name, _)| is_link(name))?.1.as_str()?;
-        let rest = url.strip_prefix(base)?;
-        let plain = !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
-        (plain && (rest.is_empty() || rest.starts_with(['/', '?', '#']))).then(|| url.to_owned())
+        let named = data.iter().filter(|(name, _)| is_link(name)).filter_map(|(_, url)| url.as_str());
+        named.into_iter().find(|url| is_under(url, base)).map(str::to_owned)
     }
+}
+
+/// Whether a URL is a page of the service at `base`.
+fn is_under(url: &str, base: &str) -> bool {
+    let plain = !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
+    plain && url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }
 
 fn is_link(name: &str) -> bool {
@@ -172,13 +218,13 @@ fn plain(value: &Value) -> Option<String> {
     Some(shown)
 }
 
-/// `workflowName` and `workflow_name` as "Workflow name".
+/// `workflowName` and `workflow_name` as "Workflow name". A name is a stranger's text too, and stays in its line.
 fn in_words(name: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';
     for c in name.chars().take(60) {
         match c {
-            '_' | '-' | '.' => words.push(' '),
+            c if matches!(c, '_' | '-' | '.') || c.is_control() => words.push(' '),
             c if c.is_uppercase() && before.is_lowercase() => {
                 words.push(' ');
                 words.extend(c.to_lowercase());
@@ -206,6 +252,7 @@ mod tests {
             kind: EventType::RunFailed,
             subject: Some("nightly".parse().unwrap()),
             time: None,
+            extensions: Extensions::default(),
             data: EventData::new(members),
         }
     }

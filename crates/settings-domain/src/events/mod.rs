@@ -4,7 +4,7 @@
 //! somebody else's, and may say more than it should.
 mod content;
 
-pub use content::{Content, EventData, EventText, Fact as EventFact};
+pub use content::{Content, EventData, EventText, Extensions, Fact as EventFact};
 
 use crate::{
     audit::{Details, PublicValue, Target},
@@ -13,7 +13,7 @@ use crate::{
     error::{Refused, refusals},
     ids::{DeliveryId, PublishedEventId, WorkspaceId},
     notices::Notice,
-    policy::{Actor, EventType, Permit, Principal, Scope, actions},
+    policy::{Actor, EventType, Permission, Permit, Principal, Scope, actions},
     sealed::{Binding, Opening, StoredValue, ValueKind},
     tokens::Digest,
 };
@@ -180,6 +180,11 @@ impl Raised {
     pub const fn event(&self) -> Event {
         self.record.event
     }
+    /// Whether it is of this workspace and type, and its text is bound to it.
+    pub(crate) fn fits(&self, workspace: WorkspaceId, kind: EventType) -> bool {
+        let EventRecord { event, text, .. } = &self.record;
+        event.kind == kind && *text.binding() == Event::binding(workspace, event.id, kind)
+    }
     /// Adds it to a change: it is durable with the change, or there is neither.
     pub(crate) fn join<T>(self, change: Change<T>) -> Change<T> {
         let change = change.write(Write::Event(EventWrite::Insert(Box::new(self.record))));
@@ -207,7 +212,7 @@ impl Event {
     pub fn may_be_published_by(actor: &Actor, kind: EventType) -> bool {
         match actor.principal() {
             Principal::Key { scopes, .. } => scopes.iter().any(|s: Scope| s.publishes() == Some(kind)),
-            _ => true,
+            _ => actor.grants().contains(Permission::EventsPublish),
         }
     }
 

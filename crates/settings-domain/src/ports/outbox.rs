@@ -103,6 +103,9 @@ pub trait Outbox: Send + Sync {
     async fn settle(&self, message: &Claimed, attempt: Option<&Attempt>, fate: Fate) -> Result<(), StoreError>;
     /// Gives untouched messages back at once, for a worker that stops.
     async fn release(&self, messages: &[Claimed]) -> Result<(), StoreError>;
+    /// Resolves once this process has queued something since the last time. A hint, so that a worker beside it need not wait
+    /// for its next look: what other processes queue is found by looking alone.
+    async fn queued(&self);
     /// Messages that wait, for the metrics.
     async fn depth(&self) -> Result<i64, StoreError>;
 }

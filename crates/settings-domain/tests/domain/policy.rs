@@ -34,6 +34,7 @@ fn actors() -> Vec<Actor> {
         Actor::task(SystemTask::Execute, workspace()),
         Actor::task(SystemTask::RotateKeys, workspace()),
         Actor::task(SystemTask::SendDigest, workspace()),
+        Actor::task(SystemTask::Deliver, workspace()),
         key_actor(ScopeSet::EMPTY),
         key_actor(ScopeSet::from_bits(u16::MAX)),
     ];
@@ -310,7 +311,10 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
         ListSecrets CreateSecret RotateSecret SealSecret RevealSecret DeleteSecret ListModels PickModel CreateModel
         UpdateModel TestModel DeleteModel CreateSystemModel UpdateSystemModel TestSystemModel DeleteSystemModel
         ResolveModel DeclareReferences DeclareAgentReferences RotateKeys ReadAudit RecordDenials
-        ReadAuditDigest UpdateAuditDigest SendAuditDigest
+        ReadAuditDigest UpdateAuditDigest SendAuditDigest ReadNotifications UpdateNotifications TestChannel RetryDelivery
+        CreateWebhookSubscription UpdateWebhookSubscription RotateWebhookSecret DeleteWebhookSubscription ListConnections
+        StartConnection AuthorizeConnection UpdateConnection DeleteConnection PublishEvent DeliverMessages FailConnection
+        DisableWebhookSubscription GiveUpDelivery
     };
     assert_eq!(tried, actions::ALL.iter().map(|r| r.name).collect());
 }
@@ -322,6 +326,10 @@ fn the_service_itself_may_its_own_task_and_nothing_else() {
         (SystemTask::SendDigest, vec!["SendAuditDigest"]),
         (SystemTask::Execute, vec!["ResolveVariables", "ResolveModel"]),
         (SystemTask::RotateKeys, vec!["RotateKeys"]),
+        (
+            SystemTask::Deliver,
+            vec!["DeliverMessages", "FailConnection", "DisableWebhookSubscription", "GiveUpDelivery"],
+        ),
     ] {
         let actor = Actor::task(task, workspace());
         let allowed: Vec<_> = actions::ALL.iter().filter(|r| r.requires.is_met_by(&actor)).map(|r| r.name).collect();

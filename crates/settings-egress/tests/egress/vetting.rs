@@ -147,7 +147,12 @@ impl Resolver for Slow {
 
 #[tokio::test]
 async fn a_lookup_that_is_given_up_still_counts_as_the_tenants_until_it_ends() {
-    let limits = Limits { connect: Duration::from_millis(50), total: Duration::from_mins(10), per_tenant: 1 };
+    let limits = Limits {
+        connect: Duration::from_millis(50),
+        total: Duration::from_mins(10),
+        per_tenant: 1,
+        wait: Duration::ZERO,
+    };
     let names = Arc::new(Slow(Semaphore::new(0)));
     let client = Client::with_limits(Policy::strict(), names.clone(), limits).unwrap();
     let target = client.policy().check("https://slow.example").unwrap();

@@ -21,14 +21,26 @@ const TENANT_TABLES: &[(&str, &str)] = &[
     ("audit_openings", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_openings"),
     ("audit_heads", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_heads"),
     ("outbox", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM outbox"),
-    ("notification_settings", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_settings"),
-    ("notification_recipients", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_recipients"),
+    (
+        "notification_settings",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_settings",
+    ),
+    (
+        "notification_recipients",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM notification_recipients",
+    ),
     ("connections", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM connections"),
-    ("webhook_subscriptions", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM webhook_subscriptions"),
+    (
+        "webhook_subscriptions",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM webhook_subscriptions",
+    ),
     ("webhook_health", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM webhook_health"),
     ("published_events", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM published_events"),
     ("deliveries", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM deliveries"),
-    ("delivery_attempts", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM delivery_attempts"),
+    (
+        "delivery_attempts",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM delivery_attempts",
+    ),
 ];
 /// What a lookup across tenants may see.
 const DIRECTORY: &[&str] = &[

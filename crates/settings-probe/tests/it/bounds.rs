@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-const SHORT: Limits = Limits { connect: Duration::from_millis(300), total: Duration::from_millis(600), per_tenant: 4 };
+const SHORT: Limits = Limits {
+    connect: Duration::from_millis(300),
+    total: Duration::from_millis(600),
+    per_tenant: 4,
+    wait: Duration::ZERO,
+};
 
 async fn ask(limits: Limits, responder: &Responder) -> ProbeReport {
     let prober = prober(&["127.0.0.0/8"], &["127.0.0.1"], limits);

@@ -23,7 +23,7 @@ pub(crate) const CANARY: &str = "sk-canary-0123456789";
 
 /// Short enough for a test that waits for the end, long enough for a busy machine.
 pub(crate) const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(5), total: Duration::from_secs(10), per_tenant: 4 };
+    Limits { connect: Duration::from_secs(5), total: Duration::from_secs(10), per_tenant: 4, wait: Duration::ZERO };
 
 type Answer = Arc<dyn Fn(&mut TcpStream) -> io::Result<()> + Send + Sync>;
 

@@ -140,7 +140,8 @@ pub(super) async fn outgoing(world: &World, s: &Scenario, id: DeliveryId) -> Opt
 }
 /// An attempt that ended so many seconds after some instant.
 pub(super) fn attempt(second: i64, accepted: bool) -> Attempt {
-    let (status, cause) = if accepted { (Some(204), None) } else { (Some(500), Some("the receiver failed".to_owned())) };
+    let (status, cause) =
+        if accepted { (Some(204), None) } else { (Some(500), Some("the receiver failed".to_owned())) };
     let at = time::macros::datetime!(2026-01-05 13:00 UTC) + Duration::seconds(second);
     Attempt { at, accepted, status, cause, millis: second }
 }

@@ -147,8 +147,7 @@ pub(super) fn delivery(
 }
 
 pub(super) fn admins(tenant: &Tenant) -> Vec<UserId> {
-    let mut admins: Vec<&Member> =
-        tenant.members.values().filter(|m| m.is_active() && m.role == Role::Admin).collect();
+    let mut admins: Vec<&Member> = tenant.members.values().filter(|m| m.is_active() && m.role == Role::Admin).collect();
     admins.sort_by_key(|m| (m.joined_at, m.user));
     admins.into_iter().map(|m| m.user).collect()
 }
@@ -210,13 +209,7 @@ pub(super) fn outgoing(state: &State, workspace: WorkspaceId, id: DeliveryId) ->
     Some(Outgoing { workspace_name, slug, content, to })
 }
 
-pub(super) fn settle(
-    state: &mut State,
-    message: &Claimed,
-    attempt: Option<&Attempt>,
-    fate: Fate,
-    now: OffsetDateTime,
-) {
+pub(super) fn settle(state: &mut State, message: &Claimed, attempt: Option<&Attempt>, fate: Fate, now: OffsetDateTime) {
     let id = message.delivery;
     let queued = match fate {
         // Whoever brought it there: it is there.

@@ -140,6 +140,9 @@ impl Outbox for FakeStore {
         }
         Ok(())
     }
+    async fn queued(&self) {
+        std::future::pending::<()>().await;
+    }
     async fn depth(&self) -> Result<i64, StoreError> {
         let waiting = self.state().queue.values().filter(|m| m.state == MessageState::Pending).count();
         Ok(i64::try_from(waiting).unwrap_or(i64::MAX))

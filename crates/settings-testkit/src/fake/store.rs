@@ -22,8 +22,8 @@ use settings_domain::{
     ports::{
         StoreError,
         store::{
-            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, DeliveryFilter, Entry, KeyDirectory, KeyStanding,
-            MemberFilter, Page, Selector, Standing, Store, TenantReads, UnitOfWork,
+            ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, DeliveryFilter, Entry, KeyDirectory,
+            KeyStanding, MemberFilter, Page, Selector, Standing, Store, TenantReads, UnitOfWork,
         },
     },
     references::{Dependant, Referrer, ReferrerKey, Use},

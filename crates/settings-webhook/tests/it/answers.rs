@@ -11,7 +11,8 @@ use std::{
 };
 
 /// The end comes soon, yet a busy machine gets through.
-const SHORT: Limits = Limits { connect: Duration::from_secs(5), total: Duration::from_secs(2), per_tenant: 2 };
+const SHORT: Limits =
+    Limits { connect: Duration::from_secs(5), total: Duration::from_secs(2), per_tenant: 2, wait: Duration::ZERO };
 
 fn later(cause: &'static str, status: Option<u16>) -> SendFailure {
     SendFailure { cause, status, retry: Retry::Later }

@@ -77,7 +77,8 @@ fn local() -> Policy {
 }
 
 fn client(policy: Policy, names: Names) -> WebhookClient {
-    let limits = Limits { connect: Duration::from_secs(5), total: Duration::from_secs(10), per_tenant: 4 };
+    let limits =
+        Limits { connect: Duration::from_secs(5), total: Duration::from_secs(10), per_tenant: 4, wait: Duration::ZERO };
     limited(policy, names, limits)
 }
 

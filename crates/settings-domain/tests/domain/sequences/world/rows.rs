@@ -152,7 +152,12 @@ impl World {
             | Write::Secret(_)
             | Write::Model(_)
             | Write::Referrer(_)
-            | Write::AuditDigest(_) => {
+            | Write::AuditDigest(_)
+            | Write::Notifications(_)
+            | Write::Event(_)
+            | Write::Delivery(_)
+            | Write::Connection(_)
+            | Write::WebhookSubscription(_) => {
                 panic!("no command here asks for that: see the module of that name")
             }
         }
@@ -162,5 +167,6 @@ impl World {
 /// A notice speaks of what it is about by ids and numbers only.
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ }
-    | Notice::AuditDigestMail { delivery: _, run: _, recipient: _ } => {}
+    | Notice::AuditDigestMail { delivery: _, run: _, recipient: _ }
+    | Notice::Delivery(_) => {}
 };
