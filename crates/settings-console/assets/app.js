@@ -95,7 +95,14 @@
       const r = await get(f.action, { method: "POST", body: new URLSearchParams(new FormData(f, b)) });
       if (r.redirected) { clean(f); location.assign(r.url); return; }
       const t = await r.text();
-      if (r.status < 500 && (r.headers.get("content-type") || "").startsWith("text/html")) { fill(dialog, t); focusIn(); return; }
+      if (r.status < 500 && (r.headers.get("content-type") || "").startsWith("text/html")) {
+        // What the server never repeats stays where it was typed.
+        const typed = $$("[data-keep]", f).map((i) => [i.id, i.value]);
+        fill(dialog, t);
+        for (const [id, value] of typed) { const i = document.getElementById(id); if (i && dialog.contains(i)) i.value = value; }
+        focusIn();
+        return;
+      }
       throw new Error(String(r.status));
     } catch {
       busy(b, false);
@@ -136,7 +143,7 @@
       const text = $("[data-dirty-text]", bar), reset = $("[data-when-dirty]", bar);
       const sync = () => {
         const was = (i) => (i.tagName === "SELECT" ? [...i.options].find((o) => o.defaultSelected)?.value ?? i.options[0]?.value : i.defaultValue);
-        const changed = $$("input, select", f).filter((i) => (i.type === "checkbox" || i.type === "radio" ? i.checked !== i.defaultChecked : i.value !== was(i)));
+        const changed = $$("input, select, textarea", f).filter((i) => (i.type === "checkbox" || i.type === "radio" ? i.checked !== i.defaultChecked : i.value !== was(i)));
         $$("[data-changed]", f).forEach((i) => i.removeAttribute("data-changed"));
         changed.forEach((i) => i.setAttribute("data-changed", ""));
         bar.classList.toggle("dirty", changed.length > 0);
@@ -159,6 +166,18 @@
       const box = b.closest(".dlg");
       if (box?.dataset.guard) { box.dataset.copied = "1"; $(".leave", box).hidden = true; $("[data-done]", box).textContent = "Done"; }
       setTimeout(() => { label.textContent = was; }, 2500);
+    }));
+    // A name is offered in the usual spelling, never forced into it.
+    $$("[data-snake]", root).forEach((i) => {
+      const b = $("[data-offer]", i.parentElement);
+      const usual = () => i.value.trim().replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").replace(/^(?=[0-9])/, "_").toUpperCase();
+      const sync = () => { const t = usual(); b.hidden = !t || t === i.value; $("span", b).textContent = t; };
+      i.addEventListener("input", sync); sync();
+      b.addEventListener("click", () => { i.value = usual(); i.dispatchEvent(new Event("input", { bubbles: true })); i.focus(); });
+    });
+    $$("[data-file]", root).forEach((i) => i.addEventListener("change", async () => {
+      const box = $(i.dataset.file, root), file = i.files[0];
+      if (file) { box.value = await file.text(); box.focus(); say(`${file.name} was read`); }
     }));
     $$("[data-select]", root).forEach((i) => i.addEventListener("focus", () => i.select()));
 

@@ -6,12 +6,14 @@ pub(crate) mod errors;
 mod find;
 mod general;
 mod home;
+mod in_environment;
 mod invitations;
 mod joining;
 mod members;
 mod roles;
 mod sessions;
 mod sign_in;
+mod variables;
 
 use crate::{site::Site, ui::Icon};
 use axum::Router;
@@ -32,6 +34,7 @@ pub(crate) const ALL: &[Routes] = &[
     invitations::routes,
     roles::routes,
     api_keys::routes,
+    variables::routes,
     audit_log::routes,
     sessions::routes,
     find::routes,
@@ -93,14 +96,24 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
     ),
     (
         "Credentials",
-        &[Section {
-            slug: "api-keys",
-            label: "API keys",
-            icon: Icon::Key,
-            needs: Some(Permission::ApiKeysRead),
-            words: "token scopes x-api-key revoke credentials",
-            about: "Keys for scripts and services.",
-        }],
+        &[
+            Section {
+                slug: "api-keys",
+                label: "API keys",
+                icon: Icon::Key,
+                needs: Some(Permission::ApiKeysRead),
+                words: "token scopes x-api-key revoke credentials",
+                about: "Keys for scripts and services.",
+            },
+            Section {
+                slug: "variables",
+                label: "Variables",
+                icon: Icon::Braces,
+                needs: Some(Permission::VariablesRead),
+                words: "env dotenv import configuration values compare matrix",
+                about: "Values that workflows get when they run.",
+            },
+        ],
     ),
     (
         "Monitoring",

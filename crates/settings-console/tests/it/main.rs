@@ -7,3 +7,4 @@ mod markup;
 mod policy;
 mod sessions;
 mod stage;
+mod variables;

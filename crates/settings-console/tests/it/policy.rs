@@ -12,6 +12,7 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
     let environments = stage.environments(admin).await;
     let staging = &environments.iter().find(|(_, n)| n == "staging").unwrap().0;
     let user = other.user;
+    let variable = stage.variable(admin, "staging", "TOKEN", "v").await;
     [
         ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
         ("environments".to_owned(), Some(Permission::EnvironmentsRead)),
@@ -27,6 +28,12 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
         ("api-keys".to_owned(), Some(Permission::ApiKeysRead)),
         ("api-keys/new".to_owned(), Some(Permission::ApiKeysCreate)),
         (format!("api-keys/{key}/revoke"), Some(Permission::ApiKeysRevoke)),
+        ("variables".to_owned(), Some(Permission::VariablesRead)),
+        ("variables?view=compare".to_owned(), Some(Permission::VariablesRead)),
+        ("variables/new".to_owned(), Some(Permission::VariablesCreate)),
+        ("variables/import".to_owned(), Some(Permission::VariablesUpdate)),
+        (format!("variables/{variable}/edit"), Some(Permission::VariablesUpdate)),
+        (format!("variables/{variable}/delete"), Some(Permission::VariablesDelete)),
         ("audit-log".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/1".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/verify".to_owned(), Some(Permission::AuditRead)),
@@ -76,6 +83,12 @@ async fn buttons_are_shown_to_whom_they_work_for() {
         ("/acme/settings/members", "/resend\"", Permission::MembersInvite),
         ("/acme/settings/api-keys", "api-keys/new", Permission::ApiKeysCreate),
         ("/acme/settings/workspace", "Save changes", Permission::WorkspaceUpdate),
+        ("/acme/settings/variables", "variables/new", Permission::VariablesCreate),
+        ("/acme/settings/variables", "variables/import", Permission::VariablesUpdate),
+        ("/acme/settings/variables", "/edit\"", Permission::VariablesUpdate),
+        ("/acme/settings/variables", "/delete\"", Permission::VariablesDelete),
+        ("/acme/settings/variables?view=compare", "/edit\"", Permission::VariablesUpdate),
+        ("/acme/settings/variables?view=compare", "variables/new", Permission::VariablesCreate),
     ];
     pages(&stage, &people[0].0, &people[2].0).await;
     for (who, role) in &people {
@@ -121,6 +134,7 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
     assert_eq!(stage.members(&people[0].0).await, before);
     assert_eq!(stage.key_names(&people[0].0).await, ["CI"]);
     assert_eq!(stage.environments(&people[0].0).await.len(), 2);
+    assert_eq!(stage.variable_names(&people[0].0).await, ["TOKEN v1"]);
 }
 
 #[tokio::test]

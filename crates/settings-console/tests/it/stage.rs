@@ -15,7 +15,10 @@ use settings_domain::{
         store::{ApiKeyFilter, MemberFilter, Page, Selector},
         tokens::TokenMint as _,
     },
+    references::{Declaration, ReferrerKey, Use, UsedKind},
+    sealed::SecretValue,
     transaction::{Call, Caller, Snapshot},
+    variables::{Entry, PlannedChange},
 };
 use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
@@ -157,6 +160,42 @@ impl Stage {
     pub(crate) async fn environments(&self, admin: &Browser) -> Vec<(String, String)> {
         let found = self.snapshot::<actions::ListEnvironments>(admin).await.environments().await.unwrap();
         found.iter().map(|e| (e.id.to_string(), e.name.as_str().to_owned())).collect()
+    }
+
+    /// A variable, made as a form makes it; its id.
+    pub(crate) async fn variable(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> String {
+        let environment = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let form = [("name", name), ("value", value), ("environment", environment.as_str())];
+        let shown = self.post(admin, "/acme/settings/variables/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        let mut snapshot = self.snapshot::<actions::ListVariables>(admin).await;
+        let all = snapshot.variables(None, Page { after: None, limit: 500 }).await.unwrap().unwrap();
+        let found = all.iter().find(|v| v.name.as_str() == name && v.environment.to_string() == environment);
+        found.unwrap().id.to_string()
+    }
+    pub(crate) async fn variable_names(&self, admin: &Browser) -> Vec<String> {
+        let mut snapshot = self.snapshot::<actions::ListVariables>(admin).await;
+        let all = snapshot.variables(None, Page { after: None, limit: 500 }).await.unwrap().unwrap();
+        let mut names: Vec<_> = all.iter().map(|v| format!("{} v{}", v.name, v.version)).collect();
+        names.sort();
+        names
+    }
+    /// What a stored value is, by its keyed digest alone: whether it is this one.
+    pub(crate) async fn holds(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> bool {
+        let id = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let mut snapshot = self.snapshot::<actions::PreviewVariables>(admin).await;
+        let value = SecretValue::new(value.to_owned().into()).unwrap();
+        let entry = Entry { name: name.parse().unwrap(), value, line: 1 };
+        let planned = self.app.preview_variables(&mut snapshot, id.parse().unwrap(), &[entry]).await.unwrap().unwrap();
+        planned[0].change == PlannedChange::Same
+    }
+    /// Says that a workflow uses something.
+    pub(crate) async fn uses(&self, admin: &Browser, name: &str, kind: UsedKind, id: &str) {
+        let permit = self.snapshot::<actions::DeclareReferences>(admin).await;
+        let key = ReferrerKey { kind: "workflow".parse().unwrap(), id: format!("wf-{}", name.len()).parse().unwrap() };
+        let uses = BTreeSet::from([Use { kind, id: id.parse().unwrap() }]);
+        let declaration = Declaration { key, name: name.parse().unwrap(), uses };
+        self.app.declare_references(permit.permit(), &call(admin), declaration).await.unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Shown {
