@@ -23,7 +23,7 @@ export const screens = async (browser, world, pictures) => {
         for (const scheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
           await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${scheme}.png`, fullPage: !(await page.$("dialog[open]")) && name !== "members-menu" && name !== "drawer" });
+          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${scheme}.png`, fullPage: !(await page.$("dialog[open]")) && !/menu|drawer|uses/.test(name) });
           if (scheme === "light") await page.evaluate(axe);
           await run(page, `${name} ${width} ${scheme}`, scheme === "dark");
         }

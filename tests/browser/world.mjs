@@ -121,6 +121,14 @@ const fill = async (world) => {
     if (staging) await variable(name, "staging", staging);
     if (development) await variable(name, "development", development);
   }
+  const secret = (name, environment, value, sealed = false) => world.api("POST", "/secrets", { name, value, sealed, environmentId: world.environments[environment] });
+  world.secrets = {
+    stripe: await secret("Stripe restricted key", "production", "rk_live_canary"),
+    signing: await secret("Webhook signing key", "production", "whsec_canary", true),
+    warehouse: await secret("Warehouse password", "staging", "correct horse\nbattery staple"),
+  };
+  await world.api("POST", `/secrets/${world.secrets.warehouse.id}/rotate`, { value: "correct horse\nbattery staple" });
+  await world.api("PUT", "/references/workflow/wf-2", { name: "Charge customers", uses: [{ kind: "secret", id: world.secrets.stripe.id }] });
   const uses = ["OPENAI_API_KEY", "MASTODON_ACCESS_TOKEN"].map((name) => ({ kind: "variable", id: world.variables[name].id }));
   await world.api("PUT", "/references/workflow/wf-1", { name: "Publish release notes", uses });
   await world.api("PUT", "/references/prompt/pr-7", { name: "Summarise incident", uses: uses.slice(0, 1) });

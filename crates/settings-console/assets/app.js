@@ -95,6 +95,7 @@
       const r = await get(f.action, { method: "POST", body: new URLSearchParams(new FormData(f, b)) });
       if (r.redirected) { clean(f); location.assign(r.url); return; }
       const t = await r.text();
+      if (/^<!doctype/i.test(t)) { sorry(f, b, plain(t)); return; }
       if (r.status < 500 && (r.headers.get("content-type") || "").startsWith("text/html")) {
         // What the server never repeats stays where it was typed.
         const typed = $$("[data-keep]", f).map((i) => [i.id, i.value]);
@@ -104,14 +105,24 @@
         return;
       }
       throw new Error(String(r.status));
-    } catch {
-      busy(b, false);
-      let p = $(".net", f);
-      if (!p) { p = document.createElement("p"); p.className = "error net"; p.setAttribute("role", "alert"); $(".dlg-body", f).append(p); }
-      p.textContent = "That didn’t reach the server. Nothing was changed. Check your connection and try again.";
-    }
+    } catch { sorry(f, b, "That didn’t reach the server. Nothing was changed. Check your connection and try again."); }
   });
+  // A whole page came back: a limit, a right that is gone, a fault. What it says is said in the dialog.
+  const plain = (t) => {
+    const holder = document.createElement("template");
+    holder.innerHTML = html.createHTML(t);
+    return $$(".empty h2, .empty p", holder.content).map((n) => n.textContent.trim()).join(" ") || "That didn’t work.";
+  };
+  const sorry = (f, b, text) => {
+    busy(b, false);
+    let p = $(".net", f);
+    if (!p) { p = document.createElement("p"); p.className = "error net"; p.setAttribute("role", "alert"); $(".dlg-body", f).append(p); }
+    p.textContent = text;
+  };
   window.addEventListener("pageshow", (e) => { if (e.persisted) $$("[aria-busy=true]").forEach((b) => busy(b, false)); });
+
+  // A value that is shown once is not kept for going back.
+  window.addEventListener("pagehide", () => $$("[data-once]").forEach((n) => { n.value = ""; n.textContent = ""; }));
 
   // -- unsaved changes
   const snap = new WeakMap();

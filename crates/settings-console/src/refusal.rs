@@ -59,6 +59,10 @@ impl Refusal {
             }
         }
     }
+    /// For forms that carry a version and can't show what changed: says that something did.
+    pub(crate) fn or_changed(self, what: &str) -> Result<Rule, Stop> {
+        if matches!(self, Self::Stale) { Ok(Rule::changed_meanwhile(what)) } else { self.rule() }
+    }
     /// For forms that carry neither version nor confirmation.
     pub(crate) fn rule(self) -> Result<Rule, Stop> {
         match self {

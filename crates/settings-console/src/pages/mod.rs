@@ -11,6 +11,7 @@ mod invitations;
 mod joining;
 mod members;
 mod roles;
+mod secrets;
 mod sessions;
 mod sign_in;
 mod variables;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[Routes] = &[
     roles::routes,
     api_keys::routes,
     variables::routes,
+    secrets::routes,
     audit_log::routes,
     sessions::routes,
     find::routes,
@@ -112,6 +114,14 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
                 needs: Some(Permission::VariablesRead),
                 words: "env dotenv import configuration values compare matrix",
                 about: "Values that workflows get when they run.",
+            },
+            Section {
+                slug: "secrets",
+                label: "Secrets",
+                icon: Icon::Vault,
+                needs: Some(Permission::SecretsRead),
+                words: "reveal rotate seal sealed vault password token value",
+                about: "Kept encrypted, revealed only with a trace.",
             },
         ],
     ),

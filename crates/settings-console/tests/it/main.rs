@@ -5,6 +5,7 @@ mod escaping;
 mod forms;
 mod markup;
 mod policy;
+mod secrets;
 mod sessions;
 mod stage;
 mod variables;

@@ -13,6 +13,7 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
     let staging = &environments.iter().find(|(_, n)| n == "staging").unwrap().0;
     let user = other.user;
     let variable = stage.variable(admin, "staging", "TOKEN", "v").await;
+    let secret = stage.secret(admin, "staging", "Stripe", "v").await;
     [
         ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
         ("environments".to_owned(), Some(Permission::EnvironmentsRead)),
@@ -34,6 +35,12 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
         ("variables/import".to_owned(), Some(Permission::VariablesUpdate)),
         (format!("variables/{variable}/edit"), Some(Permission::VariablesUpdate)),
         (format!("variables/{variable}/delete"), Some(Permission::VariablesDelete)),
+        ("secrets".to_owned(), Some(Permission::SecretsRead)),
+        ("secrets/new".to_owned(), Some(Permission::SecretsCreate)),
+        (format!("secrets/{secret}/rotate"), Some(Permission::SecretsUpdate)),
+        (format!("secrets/{secret}/seal"), Some(Permission::SecretsUpdate)),
+        (format!("secrets/{secret}/reveal"), Some(Permission::SecretsReveal)),
+        (format!("secrets/{secret}/delete"), Some(Permission::SecretsDelete)),
         ("audit-log".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/1".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/verify".to_owned(), Some(Permission::AuditRead)),
@@ -118,7 +125,9 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
                 ("confirm", "staging"),
             ];
             let shown = stage.post(who, path, &form).await;
-            let read_only = [Permission::MembersRead, Permission::ApiKeysRead, Permission::AuditRead].contains(&needs);
+            let read_only =
+                [Permission::MembersRead, Permission::ApiKeysRead, Permission::AuditRead, Permission::SecretsRead]
+                    .contains(&needs);
             let expected = if read_only { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::FORBIDDEN };
             assert_eq!(shown.status, expected, "{role} {path}");
         }
@@ -135,6 +144,9 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
     assert_eq!(stage.key_names(&people[0].0).await, ["CI"]);
     assert_eq!(stage.environments(&people[0].0).await.len(), 2);
     assert_eq!(stage.variable_names(&people[0].0).await, ["TOKEN v1"]);
+    let secrets = stage.secrets(&people[0].0).await;
+    assert!(secrets.iter().map(|s| (s.name.as_str(), s.version, s.sealed)).eq([("Stripe", 1, false)]));
+    assert_eq!(stage.events(&people[0].0, "secret.accessed").await, 0);
 }
 
 #[tokio::test]

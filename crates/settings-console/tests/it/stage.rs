@@ -12,11 +12,12 @@ use settings_domain::{
     policy::{Role, ScopeSet, actions},
     ports::{
         identity::Profile,
-        store::{ApiKeyFilter, MemberFilter, Page, Selector},
+        store::{ApiKeyFilter, AuditFilter, MemberFilter, Page, Selector},
         tokens::TokenMint as _,
     },
     references::{Declaration, ReferrerKey, Use, UsedKind},
     sealed::SecretValue,
+    secrets::Secret,
     transaction::{Call, Caller, Snapshot},
     variables::{Entry, PlannedChange},
 };
@@ -172,6 +173,24 @@ impl Stage {
         let all = snapshot.variables(None, Page { after: None, limit: 500 }).await.unwrap().unwrap();
         let found = all.iter().find(|v| v.name.as_str() == name && v.environment.to_string() == environment);
         found.unwrap().id.to_string()
+    }
+    /// A secret, made as a form makes it; its id.
+    pub(crate) async fn secret(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> String {
+        let environment = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let form = [("name", name), ("value", value), ("environment", environment.as_str())];
+        let shown = self.post(admin, "/acme/settings/secrets/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        self.secrets(admin).await.into_iter().find(|s| s.name.as_str() == name).unwrap().id.to_string()
+    }
+    pub(crate) async fn secrets(&self, admin: &Browser) -> Vec<Secret> {
+        let mut snapshot = self.snapshot::<actions::ListSecrets>(admin).await;
+        snapshot.secrets(None, Page { after: None, limit: 500 }).await.unwrap().unwrap()
+    }
+    /// How often something of this name is in the audit log.
+    pub(crate) async fn events(&self, admin: &Browser, action: &str) -> usize {
+        let mut snapshot = self.snapshot::<actions::ReadAudit>(admin).await;
+        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+        snapshot.audit_events(&filter, 100).await.unwrap().len()
     }
     pub(crate) async fn variable_names(&self, admin: &Browser) -> Vec<String> {
         let mut snapshot = self.snapshot::<actions::ListVariables>(admin).await;

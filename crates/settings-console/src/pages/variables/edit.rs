@@ -4,7 +4,7 @@ use crate::{
     cx::Cx,
     form::Faults,
     pages::in_environment::{self, environment_badge, environment_field, list_of},
-    refusal::{Refusal, Rule},
+    refusal::Refusal,
     respond,
     stop::{Answer, Stop},
     ui::{
@@ -242,12 +242,8 @@ pub(super) async fn delete(cx: Arc<Cx>) -> Answer {
             Refusal::Unconfirmed(impact) => {
                 delete_form(&cx, &found, &faults, Some(&impact), StatusCode::PRECONDITION_REQUIRED)
             }
-            Refusal::Stale => {
-                faults.rule(Rule::changed_meanwhile("variable"), &[]);
-                delete_form(&cx, &found, &faults, None, StatusCode::PRECONDITION_FAILED)
-            }
-            other @ (Refusal::Rule(_) | Refusal::Reused) => {
-                faults.rule(other.rule()?, &[]);
+            other => {
+                faults.rule(other.or_changed("variable")?, &[]);
                 let status = faults.status();
                 delete_form(&cx, &found, &faults, None, status)
             }
