@@ -129,6 +129,16 @@ const fill = async (world) => {
   };
   await world.api("POST", `/secrets/${world.secrets.warehouse.id}/rotate`, { value: "correct horse\nbattery staple" });
   await world.api("PUT", "/references/workflow/wf-2", { name: "Charge customers", uses: [{ kind: "secret", id: world.secrets.stripe.id }] });
+  const model = (body) => world.api("POST", "/settings/model-integrations", body);
+  world.models = {
+    claude: await model({ provider: "anthropic", name: "Claude for releases", description: "Release notes and changelogs", credential: { token: "sk-ant-canary" } }),
+    bedrock: await model({ provider: "aws_bedrock", name: "Claude on Bedrock", modelUrl: "https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-3-sonnet/invoke", credential: { clientKey: "AKIACANARY", secretKey: "canary" } }),
+  };
+  const system = (body) => api(world, "POST", "/api/system-models", body);
+  world.models.house = await system({ name: "House GPT", description: "For every workspace", modelUrl: "https://api.openai.com/v1/chat/completions", token: "sk-canary" });
+  world.models.old = await system({ name: "House GPT (old)", modelUrl: "https://legacy.openai.com/v1/chat/completions", token: "sk-canary" });
+  await api(world, "PUT", `/api/system-models/${world.models.old.id}/visibility`, { visible: false });
+  await world.api("PUT", "/references/prompt/pr-9", { name: "Write changelog", uses: [{ kind: "model", id: world.models.claude.id }, { kind: "model", id: world.models.house.id }] });
   const uses = ["OPENAI_API_KEY", "MASTODON_ACCESS_TOKEN"].map((name) => ({ kind: "variable", id: world.variables[name].id }));
   await world.api("PUT", "/references/workflow/wf-1", { name: "Publish release notes", uses });
   await world.api("PUT", "/references/prompt/pr-7", { name: "Summarise incident", uses: uses.slice(0, 1) });

@@ -127,6 +127,12 @@ impl Cx {
         let store = self.site().app().ports().store.clone();
         Ok(Snapshot::open(store.as_ref(), &self.caller, &Selector::Id(self.view.workspace.id)).await?)
     }
+    /// A view of the platform's own tenant, for its owners who may do `A`.
+    pub(crate) async fn platform<A: Action>(&self) -> Result<Snapshot<A>, Stop> {
+        self.require::<A>()?;
+        let store = self.site().app().ports().store.clone();
+        Ok(Snapshot::open(store.as_ref(), &self.caller, &Selector::Platform).await?)
+    }
     /// What goes with a change: the version and the confirmation that the form carries.
     pub(crate) fn call(&self) -> Call {
         let version = self.field("version").parse().ok();

@@ -10,15 +10,16 @@ mod in_environment;
 mod invitations;
 mod joining;
 mod members;
+mod models;
 mod roles;
 mod secrets;
 mod sessions;
 mod sign_in;
 mod variables;
 
-use crate::{site::Site, ui::Icon};
+use crate::{cx::Cx, site::Site, ui::Icon};
 use axum::Router;
-use settings_domain::policy::Permission;
+use settings_domain::policy::{Permission, Role};
 use std::sync::Arc;
 
 /// Adds a section's routes.
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Routes] = &[
     api_keys::routes,
     variables::routes,
     secrets::routes,
+    models::routes,
     audit_log::routes,
     sessions::routes,
     find::routes,
@@ -118,10 +120,31 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
             Section {
                 slug: "secrets",
                 label: "Secrets",
-                icon: Icon::Vault,
+                icon: Icon::Lock,
                 needs: Some(Permission::SecretsRead),
                 words: "reveal rotate seal sealed vault password token value",
                 about: "Kept encrypted, revealed only with a trace.",
+            },
+        ],
+    ),
+    (
+        "AI",
+        &[
+            Section {
+                slug: "models",
+                label: "Models",
+                icon: Icon::Cpu,
+                needs: Some(Permission::ModelsRead),
+                words: "model integrations ai provider anthropic openai google azure bedrock llm token credential test",
+                about: "AI providers that prompts and agents can use.",
+            },
+            Section {
+                slug: "system-models",
+                label: "System models",
+                icon: Icon::Globe,
+                needs: Some(Permission::SystemModelsUpdate),
+                words: "platform ai provider visible hidden",
+                about: "AI providers that the platform offers to every workspace.",
             },
         ],
     ),
@@ -148,6 +171,12 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
         }],
     ),
 ];
+
+/// Whether a person sees an entry. What they may not open stays visible, with a lock, as long as an admin could let them;
+/// what belongs to the platform's owners alone is nobody else's concern.
+pub(crate) fn listed(cx: &Cx, section: &Section) -> bool {
+    section.needs.is_none_or(|p| cx.can(p) || Role::ALL.iter().any(|r| r.permissions().contains(p)))
+}
 
 /// The entry of a section.
 pub(crate) fn section(slug: &str) -> Option<&'static Section> {

@@ -74,7 +74,8 @@ pub(crate) struct WriteOnly<'a> {
 pub(crate) fn write_only(cx: &Cx, f: &WriteOnly<'_>, faults: &Faults) -> Markup {
     let draft = cx.draft(f.id);
     let kept = html! { "What you entered is kept. Leave this empty to use it, or enter something else." };
-    let hint = if draft.is_some() { Some(&kept) } else { f.hint.as_ref() };
+    // Beside a fault the hint would say the opposite.
+    let hint = if draft.is_some() { Some(&kept) } else { f.hint.as_ref().filter(|_| faults.of(f.id).is_none()) };
     let control = field(f.id, f.label, hint, faults, |described, invalid| {
         html! {
             textarea.mono id=(f.id) name=(f.id) rows="1" required[f.required && draft.is_none()] autocomplete="off"

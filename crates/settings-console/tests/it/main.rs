@@ -4,6 +4,7 @@ mod contrast;
 mod escaping;
 mod forms;
 mod markup;
+mod models;
 mod policy;
 mod secrets;
 mod sessions;

@@ -18,6 +18,8 @@ async fn no_page_has_a_style_or_an_event_attribute() {
         "/acme/settings/variables/import",
         "/acme/settings/secrets",
         "/acme/settings/secrets/new",
+        "/acme/settings/models",
+        "/acme/settings/models/new",
         "/acme/settings/audit-log",
         "/acme/settings/nothing",
         "/",

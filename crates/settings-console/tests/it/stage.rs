@@ -9,6 +9,7 @@ use settings_console::{Console, SignIn};
 use settings_domain::{
     ids::UserId,
     impact::Guard,
+    models::Model,
     policy::{Role, ScopeSet, actions},
     ports::{
         identity::Profile,
@@ -18,6 +19,7 @@ use settings_domain::{
     references::{Declaration, ReferrerKey, Use, UsedKind},
     sealed::SecretValue,
     secrets::Secret,
+    text::{Email, EmailKey},
     transaction::{Call, Caller, Snapshot},
     variables::{Entry, PlannedChange},
 };
@@ -69,6 +71,14 @@ fn call(who: &Browser) -> Call {
 impl Stage {
     /// `acme` with an admin.
     pub(crate) async fn new() -> (Self, Browser) {
+        Self::with_owners(BTreeSet::new()).await
+    }
+    /// The same where the admin is an owner of the platform too.
+    pub(crate) async fn owned() -> (Self, Browser) {
+        let admin: Email = "admin@acme.example".parse().unwrap();
+        Self::with_owners(BTreeSet::from([admin.key().clone()])).await
+    }
+    async fn with_owners(platform_emails: BTreeSet<EmailKey>) -> (Self, Browser) {
         let sealer = Arc::new(PlainSealer);
         let store = FakeStore::new(sealer.clone());
         let ports = Ports {
@@ -85,7 +95,7 @@ impl Stage {
         let rules = Rules {
             floor_days: 30,
             regions: vec!["eu-central-1".parse().unwrap(), "us-east-1".parse().unwrap()],
-            platform_emails: BTreeSet::new(),
+            platform_emails,
             platform_subjects: BTreeSet::new(),
             public_url: ORIGIN.to_owned(),
         };
@@ -185,6 +195,18 @@ impl Stage {
     pub(crate) async fn secrets(&self, admin: &Browser) -> Vec<Secret> {
         let mut snapshot = self.snapshot::<actions::ListSecrets>(admin).await;
         snapshot.secrets(None, Page { after: None, limit: 500 }).await.unwrap().unwrap()
+    }
+    /// A model, made as a form makes it; its id.
+    pub(crate) async fn model(&self, admin: &Browser, name: &str, url: &str, token: &str) -> String {
+        let form = [("provider", "custom"), ("name", name), ("url", url), ("auth", "token"), ("token", token)];
+        let shown = self.post(admin, "/acme/settings/models/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        self.models(admin).await.into_iter().find(|m| m.name.as_str() == name).unwrap().id.to_string()
+    }
+    pub(crate) async fn models(&self, admin: &Browser) -> Vec<Model> {
+        let mut snapshot = self.snapshot::<actions::ListModels>(admin).await;
+        let found = snapshot.models(Page { after: None, limit: 500 }).await.unwrap();
+        found.into_iter().map(|v| v.model).collect()
     }
     /// How often something of this name is in the audit log.
     pub(crate) async fn events(&self, admin: &Browser, action: &str) -> usize {

@@ -120,7 +120,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
     let create = cx.can(Permission::SecretsCreate);
     let body = html! {
         @if unused {
-            (empty(Icon::Vault, "Keep your first secret", "A secret is kept encrypted. Admins can reveal it, and each time is written to the audit log; once sealed, nobody can.", create.then(button)))
+            (empty(Icon::Lock, "Keep your first secret", "A secret is kept encrypted. Admins can reveal it, and each time is written to the audit log; once sealed, nobody can.", create.then(button)))
         } @else {
             (environment_tabs(&cx, SECTION, &environments, environment, None))
             section.card aria-labelledby="h-secrets" {
