@@ -167,6 +167,27 @@
       sync();
     });
 
+    // The next runs of what is chosen, before it is saved; and the hour as it is here.
+    $$("form[data-runs]", root).forEach((f) => {
+      const out = $("#next-runs"), local = $("[data-local]", f); let n = 0;
+      const hour = () => {
+        const at = new Date(); at.setUTCHours(Number(f.elements.hour.value), 0, 0, 0);
+        local.textContent = `${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} in ${Intl.DateTimeFormat().resolvedOptions().timeZone || "your time zone"} today`;
+        local.hidden = false;
+      };
+      const run = async () => {
+        const mine = ++n, u = new URL(f.dataset.runs, location.href);
+        for (const name of ["frequency", "dayOfWeek", "dayOfMonth", "hour"]) u.searchParams.set(name, f.elements[name].value);
+        const r = await get(u); if (!r.ok || mine !== n) return;
+        const holder = document.createElement("template"); holder.innerHTML = html.createHTML(await r.text());
+        const fresh = $(".runs", holder.content); if (fresh) out.replaceChildren(fresh);
+      };
+      const changed = (e) => { if (!e.target.name || /^(frequency|dayOf|hour)/.test(e.target.name)) { hour(); run(); } };
+      f.addEventListener("change", changed);
+      f.addEventListener("reset", () => setTimeout(() => { hour(); run(); }));
+      hour();
+    });
+
     $$("[data-copy]", root).forEach((b) => b.addEventListener("click", async () => {
       const src = $(b.dataset.copy, root);
       try { await navigator.clipboard.writeText(src.value ?? src.textContent); } catch { src.select?.(); document.execCommand("copy"); }

@@ -1,5 +1,6 @@
 //! The pages, one file per section, and the navigation that they share.
 mod api_keys;
+mod audit_digest;
 mod audit_log;
 mod environments;
 pub(crate) mod errors;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Routes] = &[
     variables::routes,
     secrets::routes,
     models::routes,
+    audit_digest::routes,
     audit_log::routes,
     sessions::routes,
     find::routes,
@@ -150,14 +152,24 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
     ),
     (
         "Monitoring",
-        &[Section {
-            slug: "audit-log",
-            label: "Audit log",
-            icon: Icon::Log,
-            needs: Some(Permission::AuditRead),
-            words: "events history chain verify risk who",
-            about: "Who did what, when, provably.",
-        }],
+        &[
+            Section {
+                slug: "audit-digest",
+                label: "Audit digest",
+                icon: Icon::Clock,
+                needs: Some(Permission::AuditDigestRead),
+                words: "mail email summary schedule daily weekly monthly recipients risk",
+                about: "A summary of the audit log by e-mail.",
+            },
+            Section {
+                slug: "audit-log",
+                label: "Audit log",
+                icon: Icon::Log,
+                needs: Some(Permission::AuditRead),
+                words: "events history chain verify risk who",
+                about: "Who did what, when, provably.",
+            },
+        ],
     ),
     (
         "You",

@@ -11,7 +11,7 @@ mod uses;
 pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
 pub(crate) use fields::{WriteOnly, field, form_faults, role_cards, text_input, write_only};
 pub(crate) use icons::{Icon, icon};
-pub(crate) use instant::{ago, day, when};
+pub(crate) use instant::{ago, day, moment, when};
 pub(crate) use layout::{Page, bare, layout};
 pub(crate) use parts::{
     Tab, Tone, ask_admins, avatar, banner, called, copy_value, empty, gauge, pager, person, role_badge, scope_badges,

@@ -20,6 +20,7 @@ async fn no_page_has_a_style_or_an_event_attribute() {
         "/acme/settings/secrets/new",
         "/acme/settings/models",
         "/acme/settings/models/new",
+        "/acme/settings/audit-digest",
         "/acme/settings/audit-log",
         "/acme/settings/nothing",
         "/",

@@ -7,6 +7,7 @@ use settings_api::Api;
 use settings_app::{App, Ports, Rules};
 use settings_console::{Console, SignIn};
 use settings_domain::{
+    audit_digest::AuditDigest,
     ids::UserId,
     impact::Guard,
     models::Model,
@@ -207,6 +208,9 @@ impl Stage {
         let mut snapshot = self.snapshot::<actions::ListModels>(admin).await;
         let found = snapshot.models(Page { after: None, limit: 500 }).await.unwrap();
         found.into_iter().map(|v| v.model).collect()
+    }
+    pub(crate) async fn digest(&self, admin: &Browser) -> AuditDigest {
+        self.snapshot::<actions::ReadAuditDigest>(admin).await.audit_digest().await.unwrap()
     }
     /// How often something of this name is in the audit log.
     pub(crate) async fn events(&self, admin: &Browser, action: &str) -> usize {
