@@ -171,9 +171,10 @@
     $$("form[data-runs]", root).forEach((f) => {
       const out = $("#next-runs"), local = $("[data-local]", f); let n = 0;
       const hour = () => {
-        const at = new Date(); at.setUTCHours(Number(f.elements.hour.value), 0, 0, 0);
-        local.textContent = `${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} in ${Intl.DateTimeFormat().resolvedOptions().timeZone || "your time zone"} today`;
-        local.hidden = false;
+        const at = new Date(), zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+        at.setUTCHours(Number(f.elements.hour.value), 0, 0, 0);
+        local.textContent = `${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} in ${zone || "your time zone"} today`;
+        local.hidden = zone === "UTC";
       };
       const run = async () => {
         const mine = ++n, u = new URL(f.dataset.runs, location.href);
