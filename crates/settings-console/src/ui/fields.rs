@@ -81,7 +81,7 @@ pub(crate) fn write_only(cx: &Cx, f: &WriteOnly<'_>, faults: &Faults) -> Markup 
             textarea.mono id=(f.id) name=(f.id) rows="1" required[f.required && draft.is_none()] autocomplete="off"
                 autocapitalize="off" spellcheck="false" aria-describedby=[described] aria-invalid=[invalid] {}
             @if let Some(draft) = &draft { input type="hidden" name=(draft_of(f.id)) value=(draft); }
-            label.tick.peek { input type="checkbox" autocomplete="off"; span { "Show what I type" } }
+            label.tick.peek { input type="checkbox"; span { "Show what I type" } }
         }
     });
     html! { div.write-only { (control) } }
