@@ -2,8 +2,8 @@
 use crate::{CLIENT_ID, REDIRECT, client};
 use serde_json::Value;
 use settings_domain::ports::slack::SlackApi as _;
+use settings_testkit::peers;
 use std::{
-    fs::{self, File},
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -27,7 +27,7 @@ impl Emulator {
         // Made first: it installs the crypto that any client needs.
         client("http://127.0.0.1:1");
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let modules = installed();
+        let modules = peers::node_modules(env!("CARGO_TARGET_TMPDIR"), "slack", &peer("package.json")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         // It wants to be told a port, and between our finding a free one and its taking it somebody else may.
         for _ in 0..5 {
@@ -106,30 +106,4 @@ impl Drop for Emulator {
 
 fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
-}
-
-/// The pinned emulator with its Node, installed on first use.
-fn installed() -> PathBuf {
-    let wanted = fs::read_to_string(peer("package.json")).unwrap();
-    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
-    let place = peers.join("slack");
-    // Written last, so that it says what is installed.
-    let ready = place.join("ready.json");
-    fs::create_dir_all(&place).unwrap();
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("slack.lock")).unwrap();
-    lock.lock().unwrap();
-    let modules = place.join("node_modules");
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) {
-        fs::write(place.join("package.json"), &wanted).unwrap();
-        let output = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
-            .current_dir(&place)
-            .output()
-            .unwrap();
-        let node = modules.join("node/bin/node").exists();
-        assert!(output.status.success() && node, "npm install failed: {}", String::from_utf8_lossy(&output.stderr));
-        fs::write(ready, wanted).unwrap();
-    }
-    modules
 }

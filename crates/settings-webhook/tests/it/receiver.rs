@@ -1,10 +1,10 @@
 //! The receiver, which is installed on first use and ends with the test.
 use serde::Deserialize;
+use settings_testkit::peers;
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -33,7 +33,7 @@ impl Receiver {
             port: u16,
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/webhook_receiver.py");
-        let mut command = Command::new(python());
+        let mut command = Command::new(peers::python(env!("CARGO_TARGET_TMPDIR"), "standardwebhooks==1.1.0").unwrap());
         command.args(["-W", "ignore"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         for secret in secrets {
             command.arg(format!("--secret={secret}"));
@@ -64,29 +64,4 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A Python that has the pinned verifier, installed on first use.
-fn python() -> PathBuf {
-    const VERSION: &str = "1.1.0";
-    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
-    let venv = peers.join("standardwebhooks");
-    let ready = venv.join(format!(".ready-{VERSION}"));
-    fs::create_dir_all(&peers).unwrap();
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("standardwebhooks.lock")).unwrap();
-    lock.lock().unwrap();
-    let python = venv.join("bin/python");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        let package = format!("standardwebhooks=={VERSION}");
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]));
-        File::create(&ready).unwrap();
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
 }
