@@ -75,7 +75,7 @@ async fn in_sqlite() -> (Place, TempDir) {
     let vault = Arc::new(EnvelopeVault::new(Arc::new(keyring), store.clone(), clock.clone(), &root));
     let ports = Ports { vault: vault.clone(), ..scenario.app.ports().clone() };
     let app = App::new(ports, scenario.app.rules().clone());
-    let environment = scenario.environments().await[0].id;
+    let environment = scenario.environments().await.first().unwrap().id;
     let caller = scenario.admin.caller.clone();
     let permit = scenario.may::<actions::CreateVariable>(&caller).await.unwrap();
     let call = Call { caller, request: "bench".to_owned(), idempotent: None, guard: Guard::default() };

@@ -67,6 +67,13 @@ impl Moto {
         self.tls_port
     }
 
+    /// Stops it where it is: from now on it takes connections and says nothing. For good.
+    pub fn fall_silent(&self) -> Result<(), Failed> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("/bin/sh").args(["-c", r#"kill -STOP "$1""#, "kill", &pid]).status()?;
+        if sent.success() { Ok(()) } else { Err("moto is gone already".into()) }
+    }
+
     /// An access key that may do this much, such as `bedrock:*`. Nobody checks it until [`Moto::check_signatures`], and
     /// then no more keys can be made.
     pub fn access_key(&self, name: &str, actions: &str) -> Result<AccessKey, Failed> {

@@ -14,6 +14,7 @@
 mod api_keys;
 mod audit_coverage;
 mod audit_digests;
+mod audit_silence;
 mod canaries;
 mod crashes;
 mod credentials;
@@ -26,6 +27,7 @@ mod invitations;
 mod isolation;
 mod json;
 mod keys_rotate;
+mod kms;
 mod logs;
 mod main_job;
 mod members;
