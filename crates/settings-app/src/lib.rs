@@ -16,6 +16,7 @@ pub mod keys;
 pub mod members;
 pub mod models;
 pub mod references;
+pub mod provider;
 mod sealing;
 pub mod secrets;
 pub mod sessions;
@@ -34,6 +35,7 @@ use settings_domain::{
         outbound::Outbound,
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
+        sign_in::SignInProvider,
         store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
         vault::{DataKeyStore, Vault},
@@ -93,6 +95,8 @@ pub struct Ports {
     pub prober: Arc<dyn ModelProber>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
+    /// Where people sign in; `None` where they do by e-mailed links, or not here.
+    pub provider: Option<Arc<dyn SignInProvider>>,
     /// The process's clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids.

@@ -26,6 +26,10 @@ pub(crate) struct Claims {
     email_verified: Option<Value>,
     name: Option<Value>,
     picture: Option<Value>,
+    // Of ID tokens; in an access token they mean nothing.
+    nonce: Option<Value>,
+    azp: Option<Value>,
+    at_hash: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,12 @@ enum Audience {
 }
 
 impl Audience {
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Many(many) => many.len() == 1,
+        }
+    }
     fn names(&self, audience: &str) -> bool {
         match self {
             Self::One(one) => one == audience,
@@ -49,9 +59,77 @@ impl Audience {
 pub(crate) struct Accepted {
     pub(crate) profile: Profile,
     pub(crate) expires_at: OffsetDateTime,
+    /// Whether the issuer said something of the e-mail, be it that it is not verified.
+    pub(crate) tells_email: bool,
+}
+
+/// An answer of the userinfo endpoint (OIDC Core, 5.3.2).
+#[derive(Deserialize)]
+pub(crate) struct UserInfo {
+    sub: Option<String>,
+    email: Option<Value>,
+    email_verified: Option<Value>,
+    name: Option<Value>,
+    picture: Option<Value>,
+}
+
+impl UserInfo {
+    /// Puts into a profile what it lacks. The error is the reason for the log.
+    pub(crate) fn complete(self, profile: &mut Profile) -> Result<(), &'static str> {
+        if self.sub.as_deref() != Some(&profile.subject) {
+            return Err("the userinfo is somebody else's");
+        }
+        let email = self.email.as_ref().and_then(Value::as_str).and_then(|email| email.parse().ok());
+        if email.is_some() {
+            profile.email_verified = self.email_verified.as_ref().is_some_and(is_true);
+            profile.email = email;
+        }
+        let name = self.name.as_ref().and_then(Value::as_str).and_then(display_name);
+        profile.name = profile.name.take().or(name);
+        let picture = self.picture.as_ref().and_then(Value::as_str).and_then(picture);
+        profile.picture = profile.picture.take().or(picture);
+        Ok(())
+    }
+}
+
+/// What an ID token must agree with: the sign-in that it belongs to.
+pub(crate) struct Expected<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) nonce: &'a str,
+    /// The left half of the access token's hash, where there is an access token.
+    pub(crate) access_token_hash: Option<&'a str>,
 }
 
 impl Claims {
+    /// Applies the rules for an ID token (OIDC Core, 3.1.3.7 and 3.1.3.8). The error is the reason for the log.
+    pub(crate) fn accept_id(
+        self,
+        issuer: &str,
+        expected: &Expected<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Accepted, &'static str> {
+        fn text(claim: Option<&Value>) -> Option<&str> {
+            claim.and_then(Value::as_str)
+        }
+        if text(self.nonce.as_ref()) != Some(expected.nonce) {
+            return Err("wrong nonce");
+        }
+        // Who the token was issued to. With several audiences it has to say so.
+        let alone = self.aud.as_ref().is_some_and(Audience::is_alone);
+        if (self.azp.is_some() || !alone) && text(self.azp.as_ref()) != Some(expected.client_id) {
+            return Err("issued to another client");
+        }
+        if let (Some(said), Some(hash)) = (self.at_hash.as_ref(), expected.access_token_hash)
+            && said.as_str() != Some(hash)
+        {
+            return Err("it belongs to another access token");
+        }
+        if self.iat.is_none() {
+            return Err("no time of issue");
+        }
+        self.accept(issuer, expected.client_id, now)
+    }
+
     /// Applies the rules. The error is the reason for the log.
     pub(crate) fn accept(self, issuer: &str, audience: &str, now: OffsetDateTime) -> Result<Accepted, &'static str> {
         if self.iss.as_deref() != Some(issuer) {
@@ -89,7 +167,8 @@ impl Claims {
             name: self.name.as_ref().and_then(Value::as_str).and_then(display_name),
             picture: self.picture.as_ref().and_then(Value::as_str).and_then(picture),
         };
-        Ok(Accepted { profile, expires_at })
+        let tells_email = self.email.is_some() && self.email_verified.is_some();
+        Ok(Accepted { profile, expires_at, tells_email })
     }
 }
 
@@ -252,6 +331,70 @@ mod tests {
         ] {
             assert_eq!(picture(nothing), None);
         }
+    }
+
+    #[test]
+    fn the_userinfo_completes_its_own_subject_and_nobody_elses() {
+        let of = |info: Value| {
+            let mut profile = profile(json!({"name": "Ada"}));
+            serde_json::from_value::<UserInfo>(info).unwrap().complete(&mut profile).map(|()| profile)
+        };
+        let full = of(json!({
+            "sub": "auth0|1", "email": "ada@example.org", "email_verified": true, "name": "Other", "picture": "https://x.org/a"
+        }))
+        .unwrap();
+        assert!(full.email_verified && full.email.is_some());
+        assert_eq!((full.name.as_deref(), full.picture.as_deref()), (Some("Ada"), Some("https://x.org/a")));
+        assert!(!of(json!({"sub": "auth0|1", "email": "ada@example.org"})).unwrap().email_verified);
+        assert_eq!(of(json!({"sub": "auth0|1", "email": "ada", "email_verified": true})).unwrap().email, None);
+        for sub in [json!("auth0|2"), json!(""), json!(null)] {
+            let said = of(json!({"sub": sub, "email": "ada@example.org", "email_verified": true}));
+            assert_eq!(said, Err("the userinfo is somebody else's"));
+        }
+    }
+
+    fn id_token(changes: Value) -> &'static str {
+        let mut claims = json!({
+            "iss": "https://i/", "aud": "client", "iat": NOW, "exp": NOW + 60, "sub": "auth0|1", "nonce": "n", "at_hash": "h"
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let expected = Expected { client_id: "client", nonce: "n", access_token_hash: Some("h") };
+        let claims: Claims = serde_json::from_value(claims).unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        claims.accept_id("https://i/", &expected, now).map_or_else(|reason| reason, |_| "accepted")
+    }
+
+    #[test]
+    fn an_id_token_belongs_to_the_sign_in_that_asked_for_it() {
+        assert_eq!(id_token(json!({})), "accepted");
+        for nonce in [json!("m"), json!(""), json!(null), json!(["n"]), json!(1)] {
+            assert_eq!(id_token(json!({"nonce": nonce})), "wrong nonce", "{nonce}");
+        }
+        assert_eq!(id_token(json!({"at_hash": null})), "accepted");
+        for hash in [json!("i"), json!(""), json!(["h"])] {
+            assert_eq!(id_token(json!({"at_hash": hash})), "it belongs to another access token", "{hash}");
+        }
+        assert_eq!(id_token(json!({"iat": null})), "no time of issue");
+        assert_eq!(id_token(json!({"iss": "https://j/"})), "wrong issuer");
+        assert_eq!(id_token(json!({"exp": NOW})), "expired");
+    }
+
+    #[test]
+    fn an_id_token_is_for_this_client() {
+        for aud in [json!("client"), json!(["client"])] {
+            assert_eq!(id_token(json!({"aud": aud})), "accepted", "{aud}");
+            assert_eq!(id_token(json!({"aud": aud, "azp": "client"})), "accepted", "{aud}");
+            for azp in [json!("other"), json!(["client"]), json!("")] {
+                assert_eq!(id_token(json!({"aud": aud, "azp": azp})), "issued to another client", "{aud} {azp}");
+            }
+        }
+        assert_eq!(id_token(json!({"aud": ["client", "other"], "azp": "client"})), "accepted");
+        assert_eq!(id_token(json!({"aud": ["client", "other"]})), "issued to another client");
+        assert_eq!(id_token(json!({"aud": "other"})), "wrong audience");
+        assert_eq!(id_token(json!({"aud": "other", "azp": "client"})), "wrong audience");
+        assert_eq!(id_token(json!({"aud": [], "azp": "client"})), "wrong audience");
     }
 
     #[test]

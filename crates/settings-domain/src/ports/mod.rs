@@ -9,6 +9,7 @@ pub mod outbound;
 pub mod outbox;
 pub mod probe;
 pub mod sending;
+pub mod sign_in;
 pub mod slack;
 pub mod store;
 pub mod tokens;
