@@ -1,6 +1,5 @@
 //! Sign-in at an identity provider: leave, come back, have a session.
 use crate::{App, sign_in::SignedIn};
-use secrecy::ExposeSecret as _;
 use settings_domain::{
     ids::{SessionId, UserId},
     ports::{
@@ -51,14 +50,6 @@ impl App {
     /// Where to send a browser that signed out here; `None` where there is no such place.
     pub async fn farewell(&self) -> Option<String> {
         self.provider().ok()?.farewell().await
-    }
-
-    /// Ends what a browser had open before it signed in: nobody is left with two sessions of which one is forgotten.
-    pub async fn replace_session(&self, before: Option<&secrecy::SecretString>) -> Result<(), StoreError> {
-        match before {
-            Some(token) => self.end_session(token.expose_secret()).await,
-            None => Ok(()),
-        }
     }
 
     fn provider(&self) -> Result<&dyn settings_domain::ports::sign_in::SignInProvider, SignInError> {

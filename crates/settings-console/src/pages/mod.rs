@@ -9,6 +9,7 @@ mod home;
 mod invitations;
 mod joining;
 mod members;
+mod provider;
 mod roles;
 mod sessions;
 mod sign_in;
@@ -24,6 +25,7 @@ type Routes = fn(Router<Arc<Site>>, &Site) -> Router<Arc<Site>>;
 /// Every section's routes.
 pub(crate) const ALL: &[Routes] = &[
     sign_in::routes,
+    provider::routes,
     joining::routes,
     home::routes,
     general::routes,

@@ -31,8 +31,8 @@ pub(super) struct Tokens {
 
 #[derive(Deserialize)]
 struct Granted {
-    id_token: Option<SecretString>,
-    access_token: Option<SecretString>,
+    id_token: Option<String>,
+    access_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +68,16 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let secret_in_form = AtomicBool::new(false);
-        Self { id, secret, redirect_uri, http, clock, secret_in_form, token: Breaker::default(), userinfo: Breaker::default() }
+        Self {
+            id,
+            secret,
+            redirect_uri,
+            http,
+            clock,
+            secret_in_form,
+            token: Breaker::default(),
+            userinfo: Breaker::default(),
+        }
     }
 
     /// Tokens for a code.
@@ -99,6 +108,13 @@ impl Client {
         verifier: &str,
         in_form: bool,
     ) -> Result<Said, SignInError> {
+        let request = self.http.post(url.clone()).header("accept", "application/json");
+        let request = if in_form { request } else { request.header("authorization", self.basic()) };
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.send("token", &self.token, request.body(self.form(code, verifier, in_form))).await
+    }
+
+    fn form(&self, code: &SecretString, verifier: &str, in_form: bool) -> String {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code.expose_secret())
@@ -107,12 +123,7 @@ impl Client {
         if in_form {
             form.append_pair("client_id", &self.id).append_pair("client_secret", self.secret.expose_secret());
         }
-        let mut request = self.http.post(url.clone()).header("accept", "application/json");
-        if !in_form {
-            request = request.header("authorization", self.basic());
-        }
-        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form.finish());
-        self.send("token", &self.token, request).await
+        form.finish()
     }
 
     /// RFC 6749, 2.3.1: each part in the form's encoding first.
@@ -210,7 +221,7 @@ fn granted(said: &Said) -> Result<Tokens, SignInError> {
     let granted: Granted =
         serde_json::from_slice(&said.body).map_err(|_| SignInError::Invalid("the token answer is malformed"))?;
     let id = granted.id_token.ok_or(SignInError::Invalid("the provider gave no ID token"))?;
-    Ok(Tokens { id, access: granted.access_token })
+    Ok(Tokens { id: id.into(), access: granted.access_token.map(SecretString::from) })
 }
 
 #[cfg(test)]

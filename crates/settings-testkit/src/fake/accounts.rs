@@ -103,7 +103,8 @@ impl Accounts for FakeStore {
                 issuer: account.issuer.clone(),
                 subject: account.subject.clone(),
                 expires_at: s.expires_at,
-                due: s.expires_at < now + SESSION_IDLE - SESSION_SLACK && s.expires_at < s.created_at + SESSION_LIFETIME,
+                due: s.expires_at < now + SESSION_IDLE - SESSION_SLACK
+                    && s.expires_at < s.created_at + SESSION_LIFETIME,
             })
         }))
     }
