@@ -6,6 +6,7 @@ pub mod contract;
 pub mod entropy;
 pub mod fake;
 pub mod moto;
+pub mod openid;
 pub mod postgres;
 pub mod seal;
 pub mod vault;

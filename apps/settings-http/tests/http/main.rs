@@ -38,6 +38,7 @@ mod rate_limits;
 mod references;
 mod roles;
 mod secrets;
+mod sign_in;
 mod support;
 mod tampering;
 mod transport;

@@ -125,6 +125,8 @@ pub trait SignInProvider: Send + Sync + fmt::Debug {
     async fn depart(&self, attempt: &Attempt) -> Result<Departure, SignInError>;
     /// Who came back.
     async fn arrive(&self, answer: &Answer) -> Result<Arrival, SignInError>;
+    /// Whether the provider answers and knows this service, for the operator.
+    async fn check(&self) -> Result<(), SignInError>;
     /// Where to send a browser that has signed out here, so that it signs out there; `None` where the provider has no such
     /// page or can't be asked.
     async fn farewell(&self) -> Option<String>;

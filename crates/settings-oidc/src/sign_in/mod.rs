@@ -253,6 +253,20 @@ impl SignInProvider for OidcSignIn {
         arrival
     }
 
+    async fn check(&self) -> Result<(), SignInError> {
+        let keys = self.published().await?;
+        let endpoints = &keys.published.endpoints;
+        if endpoints.authorization.is_none() {
+            return Err(SignInError::Misconfigured("the provider names no authorization endpoint"));
+        }
+        // A code that nobody was given: who knows the client says so of the code.
+        let verifier = random_text().map_err(|e| SignInError::Unavailable(e.into()))?;
+        match self.client.exchange(endpoints, &"none".to_owned().into(), &verifier).await {
+            Ok(_) | Err(SignInError::Invalid(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn farewell(&self) -> Option<String> {
         let published = self.published().await.ok()?;
         let mut url = published.published.endpoints.end_session.clone()?;
