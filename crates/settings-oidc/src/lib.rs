@@ -11,6 +11,9 @@
 //!
 //! [`OidcSignIn`] is the service's [`SignInProvider`](settings_domain::ports::sign_in::SignInProvider): Authorization Code
 //! with PKCE, `state` and `nonce`, all three kept sealed in the browser that asked.
+//!
+//! [`Auth0Organizations`] is an [`OrganizationMirror`](settings_domain::ports::mirror::OrganizationMirror).
+mod auth0;
 mod breaker;
 mod claims;
 mod config;
@@ -19,10 +22,12 @@ mod fetch;
 mod header;
 mod key_cache;
 mod key_set;
+mod random;
 mod sign_in;
 mod verified;
 mod verifier;
 
+pub use auth0::{Auth0Config, Auth0Organizations};
 pub use config::{ConfigError, OidcConfig, http_client};
 pub use sign_in::{OidcSignIn, SignInConfig};
 pub use verifier::OidcVerifier;

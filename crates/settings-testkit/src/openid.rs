@@ -1,10 +1,9 @@
 //! A certified OpenID provider of somebody else's making. Installed on first use, ends with the test.
-use crate::moto::Failed;
+use crate::{moto::Failed, npm};
 use std::{
-    fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -19,7 +18,7 @@ pub struct OpenIdProvider {
 impl OpenIdProvider {
     /// Starts one that knows no client yet. `target` is `env!("CARGO_TARGET_TMPDIR")` of the test.
     pub fn start(target: &str) -> Result<Self, Failed> {
-        let place = installed(Path::new(target))?;
+        let place = npm::installed(Path::new(target), "openid")?;
         let mut command = Command::new("node");
         command.arg(place.join("provider.mjs")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|e| format!("node can't be started, install nodejs: {e}"))?;
@@ -56,36 +55,4 @@ impl Drop for OpenIdProvider {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The folder of the pinned provider with its script, installed on first use.
-fn installed(target: &Path) -> Result<PathBuf, Failed> {
-    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/openid");
-    let wanted = fs::read_to_string(peer.join("package.json"))?;
-    let script = fs::read_to_string(peer.join("provider.mjs"))?;
-    let peers = target.join("../peers");
-    let place = peers.join("openid");
-    // Written last, so that it says what is installed.
-    let ready = place.join("ready.json");
-    fs::create_dir_all(&place)?;
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("openid.lock"))?;
-    lock.lock()?;
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) {
-        fs::write(place.join("package.json"), &wanted)?;
-        let output = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
-            .current_dir(&place)
-            .output()
-            .map_err(|e| format!("npm can't be started, install it: {e}"))?;
-        if !output.status.success() {
-            return Err(format!("npm install failed: {}", String::from_utf8_lossy(&output.stderr)).into());
-        }
-        fs::write(ready, &wanted)?;
-    }
-    // Beside its modules, where Node looks for them.
-    if fs::read_to_string(place.join("provider.mjs")).ok().as_ref() != Some(&script) {
-        fs::write(place.join("provider.mjs"), &script)?;
-    }
-    Ok(place)
 }

@@ -5,6 +5,7 @@ pub mod directory;
 pub mod identity;
 pub mod keyring;
 pub mod mail;
+pub mod mirror;
 pub mod outbound;
 pub mod outbox;
 pub mod probe;

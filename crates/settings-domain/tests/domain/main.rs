@@ -8,6 +8,7 @@ mod environments;
 mod golden;
 mod keys;
 mod members;
+mod mirror;
 mod models;
 mod policy;
 mod references;

@@ -7,7 +7,7 @@ mod seal;
 
 use self::{
     exchange::{Client, Tokens},
-    seal::{Kept, Sealer, random_text},
+    seal::{Kept, Sealer},
 };
 use crate::{
     claims::{Accepted, Expected},
@@ -16,6 +16,7 @@ use crate::{
     header::Header,
     key_cache::{KeyCache, Snapshot},
     key_set::NoKey,
+    random,
     verifier::signed_claims,
 };
 use async_trait::async_trait;
@@ -199,7 +200,7 @@ impl SignInProvider for OidcSignIn {
         let endpoint = published.published.endpoints.authorization.as_ref();
         let mut url =
             endpoint.ok_or(SignInError::Misconfigured("the provider names no authorization endpoint"))?.clone();
-        let random = || random_text().map_err(|e| SignInError::Unavailable(e.into()));
+        let random = || random::text().map_err(|e| SignInError::Unavailable(e.into()));
         let kept = Kept {
             session: attempt.session.to_string(),
             back: attempt.back.clone(),
@@ -260,7 +261,7 @@ impl SignInProvider for OidcSignIn {
             return Err(SignInError::Misconfigured("the provider names no authorization endpoint"));
         }
         // A code that nobody was given: who knows the client says so of the code.
-        let verifier = random_text().map_err(|e| SignInError::Unavailable(e.into()))?;
+        let verifier = random::text().map_err(|e| SignInError::Unavailable(e.into()))?;
         match self.client.exchange(endpoints, &"none".to_owned().into(), &verifier).await {
             Ok(_) | Err(SignInError::Invalid(_)) => Ok(()),
             Err(error) => Err(error),

@@ -1,9 +1,9 @@
 //! What a browser keeps while its owner is at the provider: sealed, so that only this service can make or read it.
+use crate::random::{self, NoRandomness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, Salt},
-    rand::{SecureRandom as _, SystemRandom},
 };
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
@@ -12,23 +12,6 @@ use serde::{Deserialize, Serialize};
 const SALT: &[u8] = b"settings-sign-in-v1";
 /// A browser keeps 4 KiB per cookie.
 const MAX: usize = 4096;
-
-/// The system has no randomness to give.
-#[derive(Debug, thiserror::Error)]
-#[error("the system's random number generator failed")]
-pub(crate) struct NoRandomness;
-
-/// 256 unpredictable bits as text of the alphabet that `state`, `nonce` and a PKCE verifier share (RFC 7636, 4.1).
-pub(crate) fn random_text() -> Result<String, NoRandomness> {
-    let mut bytes = [0; 32];
-    fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one seam of this crate to the system's randomness")]
-fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
-    SystemRandom::new().fill(bytes).map_err(|_| NoRandomness)
-}
 
 /// A sign-in under way. Short names: it travels in a cookie.
 #[derive(Serialize, Deserialize)]
@@ -76,7 +59,7 @@ impl Sealer {
 
     pub(crate) fn seal(&self, kept: &Kept) -> Result<SecretString, NoRandomness> {
         let mut nonce = [0; NONCE_LEN];
-        fill(&mut nonce)?;
+        random::fill(&mut nonce)?;
         let mut sealed = serde_json::to_vec(kept).map_err(|_| NoRandomness)?;
         let cipher = self.cipher().ok_or(NoRandomness)?;
         cipher
@@ -108,7 +91,7 @@ mod tests {
         Sealer::new(&secret.to_owned().into(), context)
     }
     fn kept(back: &str) -> Kept {
-        let text = || random_text().unwrap();
+        let text = || random::text().unwrap();
         Kept {
             session: "0".repeat(36),
             back: back.to_owned(),

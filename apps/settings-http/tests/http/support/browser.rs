@@ -105,13 +105,29 @@ impl Browser {
     }
     /// Follows redirects from a page on, until one is a page or leads to an address for which `stop` holds.
     pub(crate) async fn follow(&self, mut page: Page, stop: impl Fn(&Url) -> bool) -> Page {
-        for _ in 0..12 {
+        for _ in 0..20 {
+            if page.text.contains("document.forms[0].submit()") {
+                page = self.submit_by_itself(&page).await;
+                continue;
+            }
             if !(300..400).contains(&page.status) || stop(&page.location()) {
                 return page;
             }
             page = self.get(&page.location()).await;
         }
         panic!("{} leads round and round", page.url);
+    }
+    /// A page of the provider's whose script sends its form at once.
+    async fn submit_by_itself(&self, page: &Page) -> Page {
+        let between = |text: &str, from: &str| {
+            text.split_once(from).and_then(|(_, rest)| rest.split_once('"')).map(|(value, _)| value.to_owned())
+        };
+        let action = page.url.join(&between(&page.text, "action=\"").unwrap()).unwrap();
+        let inputs = page.text.split("<input").skip(1);
+        let form: Vec<_> =
+            inputs.filter_map(|i| Some((between(i, "name=\"")?, between(i, "value=\"").unwrap_or_default()))).collect();
+        let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.post(&action, &form).await
     }
     /// Fills in the provider's sign-in form, which `page` is, and goes on until `stop` holds.
     pub(crate) async fn sign_in_there(&self, page: Page, email: &str, stop: impl Fn(&Url) -> bool) -> Page {
