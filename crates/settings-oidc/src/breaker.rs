@@ -48,6 +48,11 @@ impl Breaker {
         Ok(Pass { breaker: self, probe: true })
     }
 
+    /// Whether the last call failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.lock().failures > 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is a plain assignment: a poisoned state is still a consistent one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,6 +105,7 @@ mod tests {
             let pass = breaker.admit(START).unwrap();
             if n % 5 == 4 { pass.answered() } else { pass.failed(START) }
         }
+        assert!(!breaker.has_failed() && broken().has_failed());
         assert!(broken().admit(at(29)).is_err());
     }
 

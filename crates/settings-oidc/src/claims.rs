@@ -63,35 +63,6 @@ pub(crate) struct Accepted {
     pub(crate) tells_email: bool,
 }
 
-/// An answer of the userinfo endpoint (OIDC Core, 5.3.2).
-#[derive(Deserialize)]
-pub(crate) struct UserInfo {
-    sub: Option<String>,
-    email: Option<Value>,
-    email_verified: Option<Value>,
-    name: Option<Value>,
-    picture: Option<Value>,
-}
-
-impl UserInfo {
-    /// Puts into a profile what it lacks. The error is the reason for the log.
-    pub(crate) fn complete(self, profile: &mut Profile) -> Result<(), &'static str> {
-        if self.sub.as_deref() != Some(&profile.subject) {
-            return Err("the userinfo is somebody else's");
-        }
-        let email = self.email.as_ref().and_then(Value::as_str).and_then(|email| email.parse().ok());
-        if email.is_some() {
-            profile.email_verified = self.email_verified.as_ref().is_some_and(is_true);
-            profile.email = email;
-        }
-        let name = self.name.as_ref().and_then(Value::as_str).and_then(display_name);
-        profile.name = profile.name.take().or(name);
-        let picture = self.picture.as_ref().and_then(Value::as_str).and_then(picture);
-        profile.picture = profile.picture.take().or(picture);
-        Ok(())
-    }
-}
-
 /// What an ID token must agree with: the sign-in that it belongs to.
 pub(crate) struct Expected<'a> {
     pub(crate) client_id: &'a str,
@@ -180,18 +151,18 @@ fn instant(seconds: f64) -> Result<OffsetDateTime, &'static str> {
 }
 
 /// Some issuers (Cognito among them) send the text.
-fn is_true(value: &Value) -> bool {
+pub(crate) fn is_true(value: &Value) -> bool {
     matches!(value, Value::Bool(true)) || value.as_str() == Some("true")
 }
 
-fn display_name(name: &str) -> Option<String> {
+pub(crate) fn display_name(name: &str) -> Option<String> {
     let clean: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
 }
 
 /// The address in its normal form: what a page puts into `src` then has no quotes, spaces or line breaks.
-fn picture(address: &str) -> Option<String> {
+pub(crate) fn picture(address: &str) -> Option<String> {
     if address.len() > MAX_PICTURE {
         return None;
     }
@@ -330,26 +301,6 @@ mod tests {
             json!(7),
         ] {
             assert_eq!(picture(nothing), None);
-        }
-    }
-
-    #[test]
-    fn the_userinfo_completes_its_own_subject_and_nobody_elses() {
-        let of = |info: Value| {
-            let mut profile = profile(json!({"name": "Ada"}));
-            serde_json::from_value::<UserInfo>(info).unwrap().complete(&mut profile).map(|()| profile)
-        };
-        let full = of(json!({
-            "sub": "auth0|1", "email": "ada@example.org", "email_verified": true, "name": "Other", "picture": "https://x.org/a"
-        }))
-        .unwrap();
-        assert!(full.email_verified && full.email.is_some());
-        assert_eq!((full.name.as_deref(), full.picture.as_deref()), (Some("Ada"), Some("https://x.org/a")));
-        assert!(!of(json!({"sub": "auth0|1", "email": "ada@example.org"})).unwrap().email_verified);
-        assert_eq!(of(json!({"sub": "auth0|1", "email": "ada", "email_verified": true})).unwrap().email, None);
-        for sub in [json!("auth0|2"), json!(""), json!(null)] {
-            let said = of(json!({"sub": sub, "email": "ada@example.org", "email_verified": true}));
-            assert_eq!(said, Err("the userinfo is somebody else's"));
         }
     }
 

@@ -107,6 +107,16 @@ impl KeyCache {
         &self.source
     }
 
+    /// Whether the last fetch succeeded; `None` before the first has ended.
+    pub(crate) fn answered(&self) -> Option<bool> {
+        let state = self.lock();
+        match (&state.failure, &state.current) {
+            (Some(_), _) => Some(false),
+            (None, Some(_)) => Some(true),
+            (None, None) => None,
+        }
+    }
+
     /// Keys newer than `seen`, for a token that the issuer itself has just given us and whose key is not among those. Nobody
     /// else can make such a token, so nothing is too soon.
     pub(crate) async fn newest(self: &Arc<Self>) -> Result<Arc<Snapshot>, Arc<FetchError>> {

@@ -24,6 +24,7 @@ mod key_cache;
 mod key_set;
 mod random;
 mod sign_in;
+mod userinfo;
 mod verified;
 mod verifier;
 

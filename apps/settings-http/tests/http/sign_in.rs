@@ -328,6 +328,8 @@ async fn with_the_provider_away_nobody_gets_in_and_whoever_is_in_stays() {
         let answer = world.answer(&other, &format!("p{n}@people.example"), "/").await;
         answers.push((other, answer));
     }
+    let seen = world.site.anonymous().get("/readyz").await.has(200).json();
+    assert_eq!(seen["checks"]["identityProvider"], "ok");
     let asked = world.set(json!({"away": true}));
     for (other, answer) in &answers {
         let page = other.get(answer).await.has(503);
@@ -336,7 +338,8 @@ async fn with_the_provider_away_nobody_gets_in_and_whoever_is_in_stays() {
     }
     assert_eq!(world.set(json!({})) - asked, 5, "after five failures in a row it is left alone");
     browser.get(&page.url).await.has(200);
-    world.site.anonymous().get("/readyz").await.has(200);
+    let ready = || world.site.anonymous().get("/readyz");
+    assert_eq!(ready().await.has(200).json()["checks"]["identityProvider"], "unavailable");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -125,6 +125,8 @@ pub trait SignInProvider: Send + Sync + fmt::Debug {
     async fn depart(&self, attempt: &Attempt) -> Result<Departure, SignInError>;
     /// Who came back.
     async fn arrive(&self, answer: &Answer) -> Result<Arrival, SignInError>;
+    /// Whether it answered when it was last asked; `None` where it has not been asked yet. Asks nobody.
+    fn answered(&self) -> Option<bool>;
     /// Whether the provider answers and knows this service, for the operator.
     async fn check(&self) -> Result<(), SignInError>;
     /// Where to send a browser that has signed out here, so that it signs out there; `None` where the provider has no such

@@ -1,8 +1,8 @@
 //! The provider's back door: a code for tokens, an access token for what it knows of a person.
 use crate::{
     breaker::Breaker,
-    claims::UserInfo,
     fetch::{self, Endpoints},
+    userinfo::UserInfo,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -78,6 +78,11 @@ impl Client {
             token: Breaker::default(),
             userinfo: Breaker::default(),
         }
+    }
+
+    /// Whether the last exchange failed for the provider's not answering.
+    pub(super) fn is_away(&self) -> bool {
+        self.token.has_failed() || self.userinfo.has_failed()
     }
 
     /// Tokens for a code.

@@ -195,6 +195,10 @@ impl SignInProvider for OidcSignIn {
         &self.name
     }
 
+    fn answered(&self) -> Option<bool> {
+        self.keys.answered().map(|answered| answered && !self.client.is_away())
+    }
+
     async fn depart(&self, attempt: &Attempt) -> Result<Departure, SignInError> {
         let published = self.published().await?;
         let endpoint = published.published.endpoints.authorization.as_ref();
