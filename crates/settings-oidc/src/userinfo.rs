@@ -34,7 +34,6 @@ impl UserInfo {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use serde_json::json;

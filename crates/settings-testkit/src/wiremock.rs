@@ -1,4 +1,4 @@
-//! WireMock: answers that were prepared, faults, and a journal of what was asked. Installed on first use, ends with the test.
+//! `WireMock`: answers that were prepared, faults, and a journal of what was asked. Installed on first use, ends with the test.
 use crate::{moto::Failed, npm};
 use serde_json::Value;
 use std::{
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// Runs it until the pipe closes, so that no test leaves it behind.
 const RUN: &str = r#""$@" & pid=$!; read -r _; kill -9 "$pid"; wait "$pid""#;
 
-/// A running WireMock.
+/// A running `WireMock`.
 #[derive(Debug)]
 pub struct WireMock {
     child: Child,
@@ -51,7 +51,7 @@ impl WireMock {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Prepares an answer, as WireMock's `POST /__admin/mappings` takes it. A later one goes before an earlier one.
+    /// Prepares an answer, as its `POST /__admin/mappings` takes it. A later one goes before an earlier one.
     #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
     pub fn stub(&self, mapping: Value) -> Result<(), Failed> {
         self.admin("POST", "/mappings", &mapping.to_string()).map(drop)
