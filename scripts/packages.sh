@@ -8,6 +8,7 @@ missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    command -v java >/dev/null || echo default-jre-headless
 }
 
 # Of what the browser test needs besides: it measures pages, so it wants the fonts that they are made for.

@@ -49,6 +49,7 @@ mod roles;
 mod secrets;
 mod slack;
 mod slack_failures;
+mod sign_in;
 mod support;
 mod tampering;
 mod transport;

@@ -12,6 +12,7 @@ mod invitations;
 mod joining;
 mod members;
 mod models;
+mod provider;
 mod roles;
 mod secrets;
 mod sessions;
@@ -29,6 +30,7 @@ type Routes = fn(Router<Arc<Site>>, &Site) -> Router<Arc<Site>>;
 /// Every section's routes.
 pub(crate) const ALL: &[Routes] = &[
     sign_in::routes,
+    provider::routes,
     joining::routes,
     home::routes,
     general::routes,

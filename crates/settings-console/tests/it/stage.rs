@@ -90,6 +90,7 @@ impl Stage {
             outbound: Arc::new(FixedOutbound),
             prober: Arc::new(FixedProber),
             verifier: None,
+            provider: None,
             clock: Arc::new(FixedClock(store.now())),
             entropy: Arc::new(SeededEntropy::new(7)),
         };
