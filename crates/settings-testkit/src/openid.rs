@@ -1,5 +1,5 @@
 //! A certified OpenID provider of somebody else's making. Installed on first use, ends with the test.
-use crate::{moto::Failed, npm};
+use crate::{npm, peers::Failed};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
@@ -18,7 +18,7 @@ pub struct OpenIdProvider {
 impl OpenIdProvider {
     /// Starts one that knows no client yet. `target` is `env!("CARGO_TARGET_TMPDIR")` of the test.
     pub fn start(target: &str) -> Result<Self, Failed> {
-        let place = npm::installed(Path::new(target), "openid")?;
+        let place = npm::installed(target, "openid")?;
         let mut command = Command::new("node");
         command.arg(place.join("provider.mjs")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|e| format!("node can't be started, install nodejs: {e}"))?;

@@ -1,5 +1,5 @@
 //! `WireMock`: answers that were prepared, faults, and a journal of what was asked. Installed on first use, ends with the test.
-use crate::{moto::Failed, npm};
+use crate::{npm, peers::Failed};
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -23,7 +23,7 @@ pub struct WireMock {
 impl WireMock {
     /// Starts one that answers nothing yet. `target` is `env!("CARGO_TARGET_TMPDIR")` of the test.
     pub fn start(target: &str) -> Result<Self, Failed> {
-        let place = npm::installed(Path::new(target), "wiremock")?;
+        let place = npm::installed(target, "wiremock")?;
         let dir = tempfile::tempdir()?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", RUN, "wiremock", "java", "-Xmx256m", "-jar"]);
