@@ -8,6 +8,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod audit_digest;
+pub mod billing;
 pub mod change;
 pub mod connections;
 pub mod deliveries;

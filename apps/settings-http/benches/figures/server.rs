@@ -9,12 +9,12 @@ use std::{
 
 pub(crate) struct Server {
     child: Child,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) started: Duration,
     pub(crate) key: String,
     pub(crate) workspace_id: String,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Drop for Server {
@@ -40,6 +40,11 @@ pub(crate) fn get(path: &str, headers: &str) -> impl Fn(u64) -> String + Clone +
 
 impl Server {
     pub(crate) async fn start(database: Option<String>) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    /// With further variables.
+    pub(crate) async fn start_with(database: Option<String>, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_settings-http"));
         command.env_clear().current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -50,6 +55,7 @@ impl Server {
             ("RUST_LOG", "warn"),
         ]);
         command.envs(database.map(|url| ("DATABASE_URL", url)));
+        command.envs(more.iter().copied());
         let begun = Instant::now();
         let mut child = command.spawn().expect("the binary");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
@@ -76,7 +82,7 @@ impl Server {
         let read = format!("GET /workspace HTTP/1.1\r\nhost: bench\r\nx-api-key: {key}\r\n\r\n");
         let workspace_id = field(&load::once(address, &read).await.1, "id");
         tokio::time::sleep(Duration::from_secs(2)).await;
-        Self { child, _folder: folder, address, started, key, workspace_id, token }
+        Self { child, folder, address, started, key, workspace_id, token }
     }
 
     /// Renames the workspace; every name is another, since an equal one changes nothing.
@@ -93,8 +99,13 @@ impl Server {
 
     /// Resident set in megabytes.
     pub(crate) fn resident_megabytes(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.trim().trim_end_matches(" kB").trim().parse::<f64>().expect("a number") / 1024.0
+        resident_megabytes(&self.child)
     }
+}
+
+/// Resident set of a process in megabytes.
+pub(crate) fn resident_megabytes(child: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("its status");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().expect("a number") / 1024.0
 }

@@ -1,6 +1,7 @@
 //! What the domain needs from the outside, in its own words. Adapters implement these and hold no rules.
 pub mod accounts;
 pub mod audit;
+pub mod billing;
 pub mod directory;
 pub mod identity;
 pub mod keyring;

@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings-crypto", &["settings-domain"]),
     ("settings-oidc", &["settings-domain"]),
     ("settings-slack", &["settings-domain"]),
+    ("settings-stripe", &["settings-domain"]),
     ("settings-webhook", &["settings-domain", "settings-egress"]),
     ("settings-egress", &[]),
     ("settings-notify", &["settings-domain"]),
