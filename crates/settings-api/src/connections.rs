@@ -9,6 +9,7 @@ use crate::{
 };
 use http::Method;
 use serde::Serialize;
+use serde_json::json;
 use settings_app::connections::ConnectFailure;
 use settings_domain::{
     connections::{Connection as DomainConnection, ConnectionPatch, SlackChannel},
@@ -115,16 +116,17 @@ impl Body for ConnectionChange {
 impl From<ConnectFailure> for Problem {
     fn from(failure: ConnectFailure) -> Self {
         let said = |slug, error: &dyn std::fmt::Display| Self::new(slug, format!("{error}."));
+        let unavailable = |detail| Self::new("slack-unavailable", detail).member("outcome", json!("none"));
         match failure {
             ConnectFailure::NotConfigured => {
-                Self::new("slack-unavailable", "Slack is not set up on this installation: its operator has to.")
+                unavailable("Slack is not set up on this installation: its operator has to.".to_owned())
             }
             ConnectFailure::Slack(e @ (SlackError::Unavailable(_) | SlackError::RateLimited(_))) => {
-                said("slack-unavailable", &e)
+                unavailable(format!("{e}."))
             }
             ConnectFailure::Slack(e @ SlackError::Configuration) => {
                 tracing::error!(error = %e, "Slack can't be connected");
-                said("slack-unavailable", &e)
+                unavailable(format!("{e}."))
             }
             ConnectFailure::Slack(e @ SlackError::Code(_)) => said("connection-state-invalid", &e),
             ConnectFailure::Slack(e @ (SlackError::Auth(_) | SlackError::Channel(_) | SlackError::Refused(_))) => {

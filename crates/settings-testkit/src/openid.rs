@@ -3,7 +3,6 @@ use crate::{npm, peers::Failed};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 

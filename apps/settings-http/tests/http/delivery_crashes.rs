@@ -44,8 +44,11 @@ async fn leases_are_over(site: &Site) {
 
 async fn killed_after_the_commit_it_is_delivered_by_the_next(store: Store) {
     let receiver = Receiver::start([]).await;
-    let site = Site::outgoing(store, &[("SETTINGS_WORKER", Some("off"))]).await;
+    let site = Site::outgoing(store, &[]).await;
     let tenant = hooked(&site, &receiver).await;
+    site.server.stop();
+    let site = site.through(site.home.serve(&[LOOPBACK, ("SETTINGS_WORKER", Some("off"))]));
+    let tenant = tenant.at(&site);
     let published = tenant.tells("run_failed").await;
     site.server.kill();
     assert!(receiver.so_far().is_empty());
@@ -102,7 +105,7 @@ async fn killed_under_load_every_event_that_was_taken_arrives_and_no_other(store
             }
             (taken, unknown)
         });
-        tokio::time::sleep(Duration::from_millis(150 + 70 * cycle)).await;
+        tokio::time::sleep(Duration::from_millis(400 + 130 * cycle)).await;
         site.server.kill();
         let (more, lost) = writer.await.unwrap();
         taken.extend(more);

@@ -183,7 +183,9 @@ async fn a_stale_choice_is_refused(store: Store) {
 pub(crate) async fn mail_about(site: &Site, to: &str, what: &str) -> Value {
     eventually(&format!("a mail to {to} about {what}"), async || {
         let mails = site.mails_to(to).await;
-        mails.into_iter().find(|m| m["text"].as_str().unwrap().contains(what))
+        // Long lines are broken.
+        let words = |m: &Value| m["text"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        mails.into_iter().find(|m| words(m).contains(what))
     })
     .await
 }
@@ -250,7 +252,7 @@ async fn who_has_left_gets_no_mail(store: Store) {
     .await;
     for to in [&gone, &second.person.email] {
         let mails = site.mails_to(to).await;
-        assert!(mails.iter().all(|m| m["subject"].as_str().unwrap().contains("invite")), "{mails:?}");
+        assert!(mails.iter().all(|m| m["link"].as_str().unwrap().contains("/invitations/")), "{mails:?}");
     }
 }
 

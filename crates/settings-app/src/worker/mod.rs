@@ -21,7 +21,7 @@ use settings_domain::{
         webhooks::WebhookSender,
     },
 };
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc};
 use time::Duration;
 
 /// How many messages a worker has under way at once. Most of the time of each is waiting for its receiver.
@@ -67,7 +67,15 @@ impl App {
         while !stopping() {
             let free = SLOTS - messages.len();
             let claimed = if free >= WORTH_A_CLAIM || (paused && free > 0) {
-                store.claim(i64::try_from(free).unwrap_or(1), LEASE).await?
+                let claim = store.claim(i64::try_from(free).unwrap_or(1), LEASE);
+                match meanwhile(claim, &mut under_way, &mut messages).await {
+                    Ok(claimed) => claimed,
+                    Err(error) if messages.is_empty() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%error, "no further messages could be taken; what is under way goes on");
+                        Vec::new()
+                    }
+                }
             } else {
                 Vec::new()
             };
@@ -181,5 +189,25 @@ impl App {
             // A notification's text depends on its channel.
             Job::Notification(_) => None,
         })
+    }
+}
+
+/// Waits for something while what is under way goes on: that may hold what is waited for, such as the one writer of SQLite.
+async fn meanwhile<T, F: Future<Output = DeliveryId>>(
+    wanted: impl Future<Output = T>,
+    under_way: &mut FuturesUnordered<F>,
+    messages: &mut BTreeMap<DeliveryId, Claimed>,
+) -> T {
+    let mut wanted = pin!(wanted);
+    loop {
+        if under_way.is_empty() {
+            return wanted.await;
+        }
+        match select(wanted.as_mut(), under_way.next()).await {
+            Either::Left((value, _)) => return value,
+            Either::Right((settled, _)) => {
+                settled.map(|id| messages.remove(&id));
+            }
+        }
     }
 }

@@ -130,7 +130,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = self.log.all();
+            let mut log = self.log.all();
+            log.retain(|line| !line.contains(r#""message":"request""#) || line.contains(r#""status":5"#));
             eprintln!("the end of the server's log:\n{}", log[log.len().saturating_sub(40)..].join("\n"));
         }
         if let Some(mut pipe) = self.watchdog.take() {
