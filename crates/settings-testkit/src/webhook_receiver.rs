@@ -70,7 +70,7 @@ impl Receiver {
     ///
     /// # Panics
     /// When it ended.
-    pub fn next(&mut self) -> Received {
+    pub fn receive(&mut self) -> Received {
         let line = self.line();
         let member = |name: &str| line.get(name).unwrap_or(&Value::Null);
         let text = |name: &str| member(name).as_str().unwrap_or_default().to_owned();

@@ -249,7 +249,7 @@ async fn the_official_verifier_of_another_language_takes_it_too(store: Store) {
     tenant.tell_on("run_failed", &["webhook"]).await;
     let said = event("run_failed");
     tenant.admin.publish(&tenant, said.clone()).await.accepted();
-    let got = tokio::task::block_in_place(|| receiver.next());
+    let got = tokio::task::block_in_place(|| receiver.receive());
     assert_eq!((got.genuine, got.platform), (vec!["genuine".to_owned()], vec![true]));
     assert_eq!(got.tampered, ["No matching signature found"]);
     let body: Value = serde_json::from_str(&got.body).unwrap();

@@ -57,10 +57,10 @@ async fn no07_a_redirect_is_not_followed() {
     let client = client(local(), Names::NotFound);
     let sent = client.send(&delivery(receiver.url("redirect"), now())).await;
     assert_eq!(sent, Err(later("the receiver redirects, which is not followed", Some(307))));
-    assert_eq!(receiver.next().path, "/redirect");
+    assert_eq!(receiver.receive().path, "/redirect");
     // The next request that it sees is the next one that was sent.
     assert!(client.send(&delivery(receiver.url("202"), now())).await.is_ok());
-    assert_eq!(receiver.next().path, "/202");
+    assert_eq!(receiver.receive().path, "/202");
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn no06_a_silent_or_dripping_receiver_is_given_up_and_delays_no_other_tena
         waiting.push(tokio::spawn(async move { client.send(&delivery).await }));
     }
     // The receiver has both, so both of the tenant's places are taken.
-    receiver.next();
-    receiver.next();
+    receiver.receive();
+    receiver.receive();
     let busy = client.send(&delivery(receiver.url("200"), now())).await.unwrap_err();
     let cause = "too many deliveries of this workspace are under way";
     assert_eq!(busy, SendFailure { cause, status: None, retry: Retry::After(time::Duration::seconds(15)) });
@@ -147,5 +147,5 @@ async fn a_webhook_without_a_secret_is_sent_nothing() {
     unsigned.secrets.push(secret(1));
     unsigned.url = receiver.url("202");
     assert!(client.send(&unsigned).await.is_ok());
-    assert_eq!(receiver.next().path, "/202");
+    assert_eq!(receiver.receive().path, "/202");
 }

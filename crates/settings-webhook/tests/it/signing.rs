@@ -76,7 +76,7 @@ async fn a_receiver_with_the_official_verifier_takes_the_delivery_and_refuses_a_
     let client = client(local(), Names::NotFound);
     let sent = client.send(&delivery(receiver.url("200"), now())).await;
     assert_eq!(sent, Ok(Accepted { status: 200 }));
-    let got = receiver.next();
+    let got = receiver.receive();
     assert_eq!((got.method.as_str(), got.path.as_str(), got.body.as_bytes()), ("POST", "/200", BODY));
     assert_eq!(got.genuine, ["genuine", "No matching signature found"]);
     assert_eq!(got.tampered, ["No matching signature found", "No matching signature found"]);
@@ -110,14 +110,14 @@ async fn during_a_rotation_the_old_secret_and_the_new_one_both_verify() {
     let mut delivery = delivery(receiver.url("204"), now());
     delivery.secrets = vec![secret(2), secret(1)];
     assert_eq!(client.send(&delivery).await, Ok(Accepted { status: 204 }));
-    let got = receiver.next();
+    let got = receiver.receive();
     assert_eq!(got.genuine, ["genuine", "genuine", "No matching signature found"]);
     // The platform's signature has room for one.
     assert_eq!(got.platform, [false, true, false]);
     // Afterwards the old one no longer does.
     delivery.secrets = vec![secret(2)];
     assert!(client.send(&delivery).await.is_ok());
-    assert_eq!(receiver.next().genuine, ["No matching signature found", "genuine", "No matching signature found"]);
+    assert_eq!(receiver.receive().genuine, ["No matching signature found", "genuine", "No matching signature found"]);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_replay_is_too_old_for_the_verifier_and_a_retry_is_not_and_has_the_sam
         (now(), "genuine"),
     ] {
         assert!(client.send(&delivery(receiver.url("200"), at)).await.is_ok());
-        let got = receiver.next();
+        let got = receiver.receive();
         assert_eq!(got.genuine, [verdict]);
         assert_eq!(got.headers.get("webhook-id").unwrap(), "0192f0c1-2d3e-7a4b-8c5d-6e7f80910a1b");
     }
