@@ -132,7 +132,7 @@ async fn eight_attempts_keep_to_the_schedule_and_then_it_is_mailed_instead(store
     let instead = tenant.told(&event, "email", "delivered", 1).await.remove(0);
     assert_eq!(instead["insteadOf"], failed["id"]);
     mail_about(&site, &tenant.admin.person.email, "A workflow run has failed").await;
-    mail_about(&site, &tenant.admin.person.email, "the webhook at 127.0.0.1").await;
+    mail_about(&site, &tenant.admin.person.email, "webhook at 127.0.0.1").await;
     let shown = tenant.admin.get(tenant.hook_path(&hook.id)).await.ok();
     assert_eq!((&shown["status"], &shown["failingSince"]), (&json!("active"), &failed["attempts"][0]["at"]));
     let events = tenant.events_where("&action=delivery.given_up").await;
