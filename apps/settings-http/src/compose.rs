@@ -1,6 +1,6 @@
 //! Chooses the adapters and puts the service together.
 use crate::{
-    config::{Config, Kms, Mail},
+    config::{Config, Kms, Mail, OidcClient},
     database::Database,
     failure::{Failure, causes},
 };
@@ -8,7 +8,9 @@ use settings_app::{App, Ports, Rules, worker::Senders};
 use settings_aws::{AwsOptions, KmsKeyring, MimeMessage, SesMailer};
 use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
-    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, slack::SlackApi},
+    ports::{
+        Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, sign_in::SignInProvider, slack::SlackApi,
+    },
     text::EmailKey,
 };
 use settings_egress::{Client, Policy, SystemResolver};
@@ -42,6 +44,7 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     };
     let entropy = SystemEntropy::new(now.clone()).map_err(|e| Failure::service(e.to_string()))?;
     let (emails, subjects) = config.platform();
+    let issuer = issuer(config, &public_url, clock.clone())?;
     let rules = Rules {
         floor_days: config.compliance_floor_days,
         regions: config.regions.clone(),
@@ -61,7 +64,8 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         outbound: Arc::clone(&webhooks) as _,
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
         slack: slack.clone(),
-        verifier: verifier(config, clock.clone())?,
+        verifier: issuer.verifier,
+        provider: issuer.provider,
         clock,
         entropy: Arc::new(entropy),
     };
@@ -112,13 +116,46 @@ fn outbound(config: &Config, public_url: &str) -> Result<Client, Failure> {
     Client::new(policy, Arc::new(SystemResolver)).map_err(|e| Failure::service(causes(&e)))
 }
 
-fn verifier(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn TokenVerifier>>, Failure> {
-    let Some(issuer) = config.issuer().map(str::to_owned) else { return Ok(None) };
+/// What an OIDC issuer is to the service: it vouches for bearer tokens, and people may sign in there.
+#[derive(Default)]
+struct Issuer {
+    verifier: Option<Arc<dyn TokenVerifier>>,
+    provider: Option<Arc<dyn SignInProvider>>,
+}
+
+/// Where people sign in, for who asks about that alone.
+pub(crate) fn sign_in(config: &Config, public_url: &str) -> Result<Option<Arc<dyn SignInProvider>>, Failure> {
+    Ok(issuer(config, public_url, Arc::new(SystemClock))?.provider)
+}
+
+fn issuer(config: &Config, public_url: &str, clock: Arc<dyn Clock>) -> Result<Issuer, Failure> {
+    // Commands that serve nobody name no address to come back to.
+    let client = config.client()?.filter(|_| !public_url.is_empty());
+    let Some(issuer) = config.issuer().map(str::to_owned) else { return Ok(Issuer::default()) };
     let wrong =
         |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
     let oidc = settings_oidc::OidcConfig { issuer, audience: config.audience.clone() };
     let http = settings_oidc::http_client().map_err(wrong)?;
-    Ok(Some(Arc::new(settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?)))
+    let verifier = settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?;
+    let provider = client.map(|client| provider(&verifier, client, public_url)).transpose()?;
+    Ok(Issuer { verifier: Some(Arc::new(verifier)), provider })
+}
+
+fn provider(
+    verifier: &settings_oidc::OidcVerifier,
+    client: OidcClient,
+    public_url: &str,
+) -> Result<Arc<dyn SignInProvider>, Failure> {
+    let sign_in = settings_oidc::SignInConfig {
+        client_id: client.id,
+        client_secret: client.secret,
+        secret: client.seal,
+        base_url: public_url.to_owned(),
+    };
+    let provider = verifier.sign_in(sign_in).map_err(|e| {
+        Failure::configuration(format!("AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET, AUTH0_SECRET or AUTH0_BASE_URL: {e}"))
+    })?;
+    Ok(Arc::new(provider))
 }
 
 fn slack(config: &Config) -> Result<Option<Arc<dyn SlackApi>>, Failure> {

@@ -143,6 +143,18 @@ pub(crate) struct Config {
     /// Expected `aud` of bearer tokens.
     #[arg(long, env = "AUTH0_AUDIENCE", default_value = "settings", global = true)]
     pub(crate) audience: String,
+    /// This service's client at the issuer: with the three below, people sign in there in their browser.
+    #[arg(long, env = "AUTH0_CLIENT_ID", global = true)]
+    client_id: Option<String>,
+    /// The client's secret.
+    #[arg(long, env = "AUTH0_CLIENT_SECRET", hide_env_values = true, global = true)]
+    client_secret: Option<String>,
+    /// Seals what browsers keep while somebody signs in: 32 characters or more, the same for every process.
+    #[arg(long, env = "AUTH0_SECRET", hide_env_values = true, global = true)]
+    sign_in_secret: Option<String>,
+    /// Where people reach this service; `SETTINGS_PUBLIC_URL` where absent, and its default where that is absent.
+    #[arg(long, env = "AUTH0_BASE_URL", global = true)]
+    base_url: Option<String>,
     /// Where the key-encryption key lives: `local`, or `aws:<key id, ARN or alias>` with AWS's own environment variables.
     #[arg(long, env = "SETTINGS_KMS", default_value = "local", value_parser = kms, global = true)]
     pub(crate) kms: Kms,
@@ -205,9 +217,32 @@ impl Config {
     }
     /// Base of every link, without a trailing slash.
     pub(crate) fn public_url(&self) -> Result<Option<String>, Failure> {
-        let url = self.public_url.as_deref().filter(|u| !u.is_empty()).map(public_url).transpose();
-        let url = url.map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL {e}")))?;
-        Ok(url.map(|u| u.as_str().trim_end_matches('/').to_owned()))
+        let named = |name: &str, value: &Option<String>| {
+            let url = value.as_deref().filter(|u| !u.is_empty()).map(public_url).transpose();
+            let url = url.map_err(|e| Failure::configuration(format!("{name} {e}")))?;
+            Ok(url.map(|u| u.as_str().trim_end_matches('/').to_owned()))
+        };
+        match (named("SETTINGS_PUBLIC_URL", &self.public_url)?, named("AUTH0_BASE_URL", &self.base_url)?) {
+            // People would come back to an address that their cookies are not for.
+            (Some(public), Some(base)) if public != base => Err(Failure::configuration(
+                "SETTINGS_PUBLIC_URL and AUTH0_BASE_URL are different addresses: set one of them, or both alike",
+            )),
+            (public, base) => Ok(public.or(base)),
+        }
+    }
+    /// This service's client at the issuer. All or nothing: half of it is a mistake.
+    pub(crate) fn client(&self) -> Result<Option<OidcClient>, Failure> {
+        let given = |value: &Option<String>| value.clone().filter(|v| !v.is_empty());
+        let (id, secret, seal) = (given(&self.client_id), given(&self.client_secret), given(&self.sign_in_secret));
+        match (id, secret, seal) {
+            (None, None, None) => Ok(None),
+            (Some(id), Some(secret), Some(seal)) if self.issuer().is_some() => {
+                Ok(Some(OidcClient { id, secret: secret.into(), seal: seal.into() }))
+            }
+            _ => Err(Failure::configuration(
+                "sign-in at the issuer needs AUTH0_ISSUER_BASE_URL, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and AUTH0_SECRET: set all four or none of the last three",
+            )),
+        }
     }
     /// How mail leaves.
     pub(crate) fn mail(&self) -> Result<Mail, Failure> {
@@ -252,6 +287,15 @@ impl Config {
         }
         (emails, subjects)
     }
+}
+
+/// This service's client at the issuer.
+#[derive(Debug)]
+pub(crate) struct OidcClient {
+    pub(crate) id: String,
+    pub(crate) secret: SecretString,
+    /// What sealing keys are made of.
+    pub(crate) seal: SecretString,
 }
 
 /// Which database. A password may stand in it, so it is never shown.

@@ -7,6 +7,7 @@ use crate::{
     keys::Standing,
 };
 use secrecy::ExposeSecret as _;
+use settings_domain::ports::sign_in::SignInError;
 use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 use url::Url;
@@ -35,6 +36,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
         }
     }
     findings.push(("issuer", issuer(config).await));
+    findings.push(("sign-in", sign_in(config).await));
     findings.push(("mail", mail(config).await));
     findings.push(("slack", slack(config)));
     let (emails, subjects) = config.platform();
@@ -88,7 +90,7 @@ async fn keyring(config: &Config, database: &Database) -> Finding {
 }
 
 async fn issuer(config: &Config) -> Finding {
-    let Some(issuer) = config.issuer() else { return Ok("none: people sign in by e-mailed links".to_owned()) };
+    let Some(issuer) = config.issuer() else { return Ok("none".to_owned()) };
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let http = settings_oidc::http_client().map_err(|e| e.to_string())?;
     match timeout(PATIENCE, http.get(&address).send()).await {
@@ -102,6 +104,27 @@ fn slack(config: &Config) -> Finding {
     match config.slack().map_err(|e| e.to_string())? {
         None => Ok("not set up: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are unset".to_owned()),
         Some((id, _)) => Ok(format!("app {id} at {}", config.slack_api_base)),
+    }
+}
+
+/// Asks the issuer whether it knows this service's client, by a code that nobody has.
+async fn sign_in(config: &Config) -> Finding {
+    let public = config.public_url().map_err(|e| e.to_string())?;
+    // What `serve` would use: the bound address.
+    let public = public.unwrap_or_else(|| format!("http://{}", config.bind));
+    let Some(provider) = compose::sign_in(config, &public).map_err(|e| e.to_string())? else {
+        return Ok(match config.issuer() {
+            None => "by e-mailed links".to_owned(),
+            Some(_) => "people bring tokens of the issuer; without AUTH0_CLIENT_ID they can't sign in to the console"
+                .to_owned(),
+        });
+    };
+    match timeout(PATIENCE * 2, provider.check()).await {
+        Ok(Ok(())) => Ok(format!("{} knows this client; its callback must be {public}/auth/callback", provider.name())),
+        Ok(Err(e @ SignInError::Misconfigured(_))) => {
+            Err(format!("{e}; check AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET"))
+        }
+        Ok(Err(_)) | Err(_) => Err(format!("{} does not answer", provider.name())),
     }
 }
 

@@ -39,6 +39,17 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         Err(_) => "slow",
     };
     let status = if database == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({"status": if database == "ok" { "ready" } else { "not ready" }, "checks": {"database": database, "migrations": database, "keys": "ok"}});
+    let mut body = json!({"status": if database == "ok" { "ready" } else { "not ready" }, "checks": {"database": database, "migrations": database, "keys": "ok"}});
+    // Told and not counted: with the provider away nobody new gets in, and everybody else is served.
+    if let (Some(provider), Some(checks)) = (&app.ports().provider, body.pointer_mut("/checks")) {
+        let seen = match provider.answered() {
+            Some(true) => "ok",
+            Some(false) => "unavailable",
+            None => "not asked yet",
+        };
+        if let Some(checks) = checks.as_object_mut() {
+            checks.insert("identityProvider".to_owned(), json!(seen));
+        }
+    }
     (status, Json(body)).into_response()
 }

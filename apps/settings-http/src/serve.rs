@@ -45,7 +45,11 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let mailbox = service.mailbox.clone().filter(|_| address.ip().is_loopback());
     let console = Console {
         api: api.clone(),
-        sign_in: if config.issuer().is_none() { SignIn::Links } else { SignIn::Elsewhere },
+        sign_in: match (config.issuer(), &service.app.ports().provider) {
+            (_, Some(_)) => SignIn::Provider,
+            (None, None) => SignIn::Links,
+            (Some(_), None) => SignIn::Elsewhere,
+        },
         mailbox: mailbox.is_some(),
     };
     let router = settings_api::router(api.clone())

@@ -1,17 +1,21 @@
-//! When keys and members were last seen: gathered in memory, written about once a second, apart from the rows that
+//! When keys, members and sessions were last seen: gathered in memory, written about once a second, apart from the rows that
 //! calls lock.
 use crate::App;
 use settings_domain::{
-    ids::{ApiKeyId, UserId, WorkspaceId},
+    ids::{ApiKeyId, SessionId, UserId, WorkspaceId},
     ports::{StoreError, directory::Sightings},
 };
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
+};
 use time::OffsetDateTime;
 
 #[derive(Default)]
 struct Seen {
     keys: HashMap<(WorkspaceId, ApiKeyId), OffsetDateTime>,
     members: HashMap<(WorkspaceId, UserId), OffsetDateTime>,
+    sessions: BTreeSet<SessionId>,
 }
 
 /// What was seen since the last write.
@@ -34,9 +38,22 @@ impl App {
     pub fn saw_member(&self, workspace: WorkspaceId, user: UserId, at: OffsetDateTime) {
         self.activity.with(|s| s.members.insert((workspace, user), at));
     }
+    /// Notes that a session is in use.
+    pub(crate) fn saw_session(&self, id: SessionId) {
+        self.activity.with(|s| s.sessions.insert(id));
+    }
     /// Writes down what was seen. Called every second, before anything that decides by it, and at the end.
     pub async fn flush_activity(&self) -> Result<(), StoreError> {
-        let seen = self.activity.with(std::mem::take);
+        let mut seen = self.activity.with(std::mem::take);
+        let sessions: Vec<_> = std::mem::take(&mut seen.sessions).into_iter().collect();
+        let kept = self.ports.store.use_sessions(&sessions).await;
+        if kept.is_err() {
+            self.activity.with(|s| s.sessions.extend(&sessions));
+        }
+        self.flush_sightings(seen).await.and(kept)
+    }
+
+    async fn flush_sightings(&self, seen: Seen) -> Result<(), StoreError> {
         if seen.keys.is_empty() && seen.members.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use settings_domain::{
     members::User,
     ports::{
         StoreError,
+        accounts::EMAIL_ISSUER,
         identity::{Profile, TokenError},
         store::KeyStanding,
     },
@@ -107,10 +108,15 @@ impl App {
     ) -> Result<Option<(SessionId, Authenticated)>, StoreError> {
         let Some((id, digest)) = self.ports.mint.parse_session(text.expose_secret()) else { return Ok(None) };
         let Some(session) = self.ports.store.session(id, &digest).await? else { return Ok(None) };
-        // A session opened by a link proves the address that the link was sent to.
+        if session.due {
+            self.saw_session(id);
+        }
+        // What an account shows is an address that was verified: by the link that was sent to it, or by the issuer.
         let verified_email = session.user.email.clone();
-        let platform = verified_email.as_ref().is_some_and(|e| self.rules.platform_emails.contains(e.key()));
-        Ok(Some((id, person(session.user, verified_email, platform))))
+        let by_email = verified_email.as_ref().is_some_and(|e| self.rules.platform_emails.contains(e.key()));
+        // Subjects are those of the configured issuer; by a link, everybody's subject is an address of their choice.
+        let by_subject = session.issuer != EMAIL_ISSUER && self.rules.platform_subjects.contains(&session.subject);
+        Ok(Some((id, person(session.user, verified_email, by_email || by_subject))))
     }
 
     fn is_platform(&self, profile: &Profile) -> bool {

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod members;
 pub mod models;
 pub mod notifications;
+pub mod provider;
 pub mod references;
 mod sealing;
 pub mod secrets;
@@ -39,6 +40,7 @@ use settings_domain::{
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
         slack::SlackApi,
+        sign_in::SignInProvider,
         store::{KeyDirectory, Resolving, Store},
         tokens::TokenMint,
         vault::{DataKeyStore, Vault},
@@ -100,6 +102,8 @@ pub struct Ports {
     pub slack: Option<Arc<dyn SlackApi>>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
+    /// Where people sign in; `None` where they do by e-mailed links, or not here.
+    pub provider: Option<Arc<dyn SignInProvider>>,
     /// The process's clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids.

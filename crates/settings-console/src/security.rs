@@ -44,7 +44,7 @@ pub(crate) fn sender(headers: &HeaderMap, origin: &str) -> Sender {
 pub(crate) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map_or(IpAddr::from([127, 0, 0, 1]), |a| a.0);
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let private = request.uri().path().starts_with("/invitations/") || request.uri().path().starts_with("/sign-in/");
+    let private = ["/invitations/", "/sign-in/", "/auth/"].iter().any(|p| request.uri().path().starts_with(p));
     let mut response = if let Err(Wait(seconds)) = site.limit(|l| l.address(address)) {
         errors::wait(Theme::Auto, site.base(), seconds)
     } else if !safe && sender(request.headers(), site.origin()) == Sender::Foreign {

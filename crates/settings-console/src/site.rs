@@ -11,7 +11,9 @@ use std::sync::Arc;
 pub enum SignIn {
     /// By links that are e-mailed to them.
     Links,
-    /// Elsewhere: an OIDC issuer is configured, and the browser's way to it is not part of this console.
+    /// At the identity provider of the ports.
+    Provider,
+    /// Elsewhere: an OIDC issuer is configured, and this service is no client of it that browsers could use.
     Elsewhere,
 }
 
@@ -62,6 +64,11 @@ impl Site {
     }
     pub(crate) fn links(&self) -> bool {
         self.console.sign_in == SignIn::Links
+    }
+    /// What people know the identity provider by, where they sign in there.
+    pub(crate) fn provider(&self) -> Option<&str> {
+        let provider = self.app().ports().provider.as_ref().filter(|_| self.console.sign_in == SignIn::Provider);
+        provider.map(|provider| provider.name())
     }
     pub(crate) const fn mailbox(&self) -> bool {
         self.console.mailbox

@@ -24,6 +24,8 @@ pub(crate) enum Cookie {
     Theme,
     /// Where to go after signing in.
     Return,
+    /// A sign-in under way at the provider, sealed.
+    Attempt,
 }
 
 impl Cookie {
@@ -37,6 +39,8 @@ impl Cookie {
             (Self::Theme, false) => "settings-theme",
             (Self::Return, true) => "__Host-settings-return",
             (Self::Return, false) => "settings-return",
+            (Self::Attempt, true) => "__Host-settings-attempt",
+            (Self::Attempt, false) => "settings-attempt",
         }
     }
     /// The header that sets it, for this many seconds; none ends it.
@@ -80,6 +84,7 @@ pub(crate) struct Visit {
     session: Option<SecretString>,
     flash: Option<String>,
     back: Option<String>,
+    attempt: Option<SecretString>,
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -132,6 +137,7 @@ impl Visit {
             session: of(Cookie::Session).filter(|_| trusted).map(SecretString::from),
             flash: of(Cookie::Flash),
             back: of(Cookie::Return),
+            attempt: of(Cookie::Attempt).map(SecretString::from),
             site,
         })
     }
@@ -167,6 +173,10 @@ impl Visit {
     /// The session's token.
     pub(crate) const fn session_token(&self) -> Option<&SecretString> {
         self.session.as_ref()
+    }
+    /// The sign-in under way at the provider, still sealed.
+    pub(crate) const fn attempt(&self) -> Option<&SecretString> {
+        self.attempt.as_ref()
     }
     /// Where to go after signing in, if it is a path of ours.
     pub(crate) fn way_back(&self) -> Option<String> {
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn cookies_over_https_belong_to_this_host_alone() {
-        for cookie in [Cookie::Session, Cookie::Flash, Cookie::Theme, Cookie::Return] {
+        for cookie in [Cookie::Session, Cookie::Flash, Cookie::Theme, Cookie::Return, Cookie::Attempt] {
             let set = cookie.set(true, "v", 60);
             assert!(set.starts_with("__Host-settings") && set.ends_with("; Secure"), "{set}");
             assert!(set.contains("; Path=/; HttpOnly; SameSite=Lax;"), "{set}");

@@ -23,6 +23,7 @@ pub mod invitations;
 pub mod keys;
 pub mod members;
 pub mod micros;
+pub mod mirror;
 pub mod models;
 pub mod notices;
 pub mod notifications;

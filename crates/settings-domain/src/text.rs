@@ -62,6 +62,7 @@ pub const RESERVED_SLUGS: &[&str] = &[
     "app",
     "assets",
     "audit",
+    "auth",
     "authz",
     "billing",
     "callback",

@@ -26,6 +26,10 @@ pub(crate) struct Claims {
     email_verified: Option<Value>,
     name: Option<Value>,
     picture: Option<Value>,
+    // Of ID tokens; in an access token they mean nothing.
+    nonce: Option<Value>,
+    azp: Option<Value>,
+    at_hash: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,12 @@ enum Audience {
 }
 
 impl Audience {
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Many(many) => many.len() == 1,
+        }
+    }
     fn names(&self, audience: &str) -> bool {
         match self {
             Self::One(one) => one == audience,
@@ -49,9 +59,48 @@ impl Audience {
 pub(crate) struct Accepted {
     pub(crate) profile: Profile,
     pub(crate) expires_at: OffsetDateTime,
+    /// Whether the issuer said something of the e-mail, be it that it is not verified.
+    pub(crate) tells_email: bool,
+}
+
+/// What an ID token must agree with: the sign-in that it belongs to.
+pub(crate) struct Expected<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) nonce: &'a str,
+    /// The left half of the access token's hash, where there is an access token.
+    pub(crate) access_token_hash: Option<&'a str>,
 }
 
 impl Claims {
+    /// Applies the rules for an ID token (OIDC Core, 3.1.3.7 and 3.1.3.8). The error is the reason for the log.
+    pub(crate) fn accept_id(
+        self,
+        issuer: &str,
+        expected: &Expected<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Accepted, &'static str> {
+        fn text(claim: Option<&Value>) -> Option<&str> {
+            claim.and_then(Value::as_str)
+        }
+        if text(self.nonce.as_ref()) != Some(expected.nonce) {
+            return Err("wrong nonce");
+        }
+        // Who the token was issued to. With several audiences it has to say so.
+        let alone = self.aud.as_ref().is_some_and(Audience::is_alone);
+        if (self.azp.is_some() || !alone) && text(self.azp.as_ref()) != Some(expected.client_id) {
+            return Err("issued to another client");
+        }
+        if let (Some(said), Some(hash)) = (self.at_hash.as_ref(), expected.access_token_hash)
+            && said.as_str() != Some(hash)
+        {
+            return Err("it belongs to another access token");
+        }
+        if self.iat.is_none() {
+            return Err("no time of issue");
+        }
+        self.accept(issuer, expected.client_id, now)
+    }
+
     /// Applies the rules. The error is the reason for the log.
     pub(crate) fn accept(self, issuer: &str, audience: &str, now: OffsetDateTime) -> Result<Accepted, &'static str> {
         if self.iss.as_deref() != Some(issuer) {
@@ -89,7 +138,8 @@ impl Claims {
             name: self.name.as_ref().and_then(Value::as_str).and_then(display_name),
             picture: self.picture.as_ref().and_then(Value::as_str).and_then(picture),
         };
-        Ok(Accepted { profile, expires_at })
+        let tells_email = self.email.is_some() && self.email_verified.is_some();
+        Ok(Accepted { profile, expires_at, tells_email })
     }
 }
 
@@ -101,18 +151,18 @@ fn instant(seconds: f64) -> Result<OffsetDateTime, &'static str> {
 }
 
 /// Some issuers (Cognito among them) send the text.
-fn is_true(value: &Value) -> bool {
+pub(crate) fn is_true(value: &Value) -> bool {
     matches!(value, Value::Bool(true)) || value.as_str() == Some("true")
 }
 
-fn display_name(name: &str) -> Option<String> {
+pub(crate) fn display_name(name: &str) -> Option<String> {
     let clean: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
 }
 
 /// The address in its normal form: what a page puts into `src` then has no quotes, spaces or line breaks.
-fn picture(address: &str) -> Option<String> {
+pub(crate) fn picture(address: &str) -> Option<String> {
     if address.len() > MAX_PICTURE {
         return None;
     }
@@ -252,6 +302,50 @@ mod tests {
         ] {
             assert_eq!(picture(nothing), None);
         }
+    }
+
+    fn id_token(changes: Value) -> &'static str {
+        let mut claims = json!({
+            "iss": "https://i/", "aud": "client", "iat": NOW, "exp": NOW + 60, "sub": "auth0|1", "nonce": "n", "at_hash": "h"
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let expected = Expected { client_id: "client", nonce: "n", access_token_hash: Some("h") };
+        let claims: Claims = serde_json::from_value(claims).unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        claims.accept_id("https://i/", &expected, now).map_or_else(|reason| reason, |_| "accepted")
+    }
+
+    #[test]
+    fn an_id_token_belongs_to_the_sign_in_that_asked_for_it() {
+        assert_eq!(id_token(json!({})), "accepted");
+        for nonce in [json!("m"), json!(""), json!(null), json!(["n"]), json!(1)] {
+            assert_eq!(id_token(json!({"nonce": nonce})), "wrong nonce", "{nonce}");
+        }
+        assert_eq!(id_token(json!({"at_hash": null})), "accepted");
+        for hash in [json!("i"), json!(""), json!(["h"])] {
+            assert_eq!(id_token(json!({"at_hash": hash})), "it belongs to another access token", "{hash}");
+        }
+        assert_eq!(id_token(json!({"iat": null})), "no time of issue");
+        assert_eq!(id_token(json!({"iss": "https://j/"})), "wrong issuer");
+        assert_eq!(id_token(json!({"exp": NOW})), "expired");
+    }
+
+    #[test]
+    fn an_id_token_is_for_this_client() {
+        for aud in [json!("client"), json!(["client"])] {
+            assert_eq!(id_token(json!({"aud": aud})), "accepted", "{aud}");
+            assert_eq!(id_token(json!({"aud": aud, "azp": "client"})), "accepted", "{aud}");
+            for azp in [json!("other"), json!(["client"]), json!("")] {
+                assert_eq!(id_token(json!({"aud": aud, "azp": azp})), "issued to another client", "{aud} {azp}");
+            }
+        }
+        assert_eq!(id_token(json!({"aud": ["client", "other"], "azp": "client"})), "accepted");
+        assert_eq!(id_token(json!({"aud": ["client", "other"]})), "issued to another client");
+        assert_eq!(id_token(json!({"aud": "other"})), "wrong audience");
+        assert_eq!(id_token(json!({"aud": "other", "azp": "client"})), "wrong audience");
+        assert_eq!(id_token(json!({"aud": [], "azp": "client"})), "wrong audience");
     }
 
     #[test]

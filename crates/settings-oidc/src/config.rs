@@ -34,6 +34,15 @@ pub enum ConfigError {
     /// An empty audience would accept tokens meant for nobody.
     #[error("the audience must not be empty")]
     AudienceEmpty,
+    /// People can't be sent to the issuer without.
+    #[error("the client id and the client secret must not be empty")]
+    ClientMissing,
+    /// Too short to be hard to guess.
+    #[error("the secret that seals sign-ins must have at least 32 characters (`openssl rand -hex 32` makes one)")]
+    SecretShort,
+    /// The issuer sends people back there.
+    #[error("the base URL must be an https URL, or http for this machine, without query, fragment and credentials")]
+    BaseNotUrl,
     /// Something else in this process has chosen how JWTs are verified.
     #[error("this process already uses jsonwebtoken with another CryptoProvider")]
     ForeignCrypto,

@@ -49,18 +49,53 @@ impl FetchError {
     }
 }
 
+/// A body, or `None` where it is larger than 256 KiB.
+pub(crate) async fn read(response: &mut reqwest::Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
 /// What the issuer says of itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Published {
     /// What tokens carry as `iss`, to the letter.
     pub(crate) issuer: String,
     pub(crate) keys: KeySet,
+    pub(crate) endpoints: Endpoints,
+}
+
+/// Where people sign in, as far as the issuer says and the address is one to trust.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    pub(crate) authorization: Option<Url>,
+    pub(crate) token: Option<Url>,
+    pub(crate) userinfo: Option<Url>,
+    pub(crate) end_session: Option<Url>,
+    /// Whether a client may say who it is in the form (`client_secret_post`). In the header it always may, unless the issuer
+    /// names the ways and that one is not among them.
+    pub(crate) secret_in_form: bool,
+    pub(crate) secret_in_header: bool,
+    /// Whether every answer names the issuer (RFC 9207).
+    pub(crate) answers_name_issuer: bool,
 }
 
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
     jwks_uri: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 /// Where the keys come from.
@@ -73,17 +108,33 @@ pub(crate) struct Source {
 impl Source {
     /// Both documents every time: an issuer that moves its keys is followed as fast as one that changes them.
     pub(crate) async fn fetch(&self) -> Result<Published, FetchError> {
-        let Discovery { issuer, jwks_uri } = self.get(DISCOVERY, self.issuer.discovery.clone()).await?;
-        if issuer.strip_suffix('/').unwrap_or(&issuer) != self.issuer.stem {
+        let said: Discovery = self.get(DISCOVERY, self.issuer.discovery.clone()).await?;
+        if said.issuer.strip_suffix('/').unwrap_or(&said.issuer) != self.issuer.stem {
             return Err(FetchError::OtherIssuer);
         }
-        // http only from an issuer that is itself on this machine: a remote one must not point at local services.
-        let keys_at = Url::parse(&jwks_uri)
+        let keys_at = self.trusted(&said.jwks_uri).ok_or(FetchError::InsecureKeys)?;
+        let place = |url: &Option<String>| url.as_deref().and_then(|url| self.trusted(url));
+        let ways = said.token_endpoint_auth_methods_supported.as_ref();
+        let names = |way: &str| ways.is_some_and(|ways| ways.iter().any(|w| w == way));
+        let endpoints = Endpoints {
+            authorization: place(&said.authorization_endpoint),
+            token: place(&said.token_endpoint),
+            userinfo: place(&said.userinfo_endpoint),
+            end_session: place(&said.end_session_endpoint),
+            secret_in_form: names("client_secret_post"),
+            secret_in_header: ways.is_none() || names("client_secret_basic"),
+            answers_name_issuer: said.authorization_response_iss_parameter_supported,
+        };
+        Ok(Published { issuer: said.issuer, keys: self.get(KEYS, keys_at).await?, endpoints })
+    }
+
+    /// An address that the issuer names: https, and http only from an issuer that is itself on this machine, for a remote
+    /// one must not point at local services.
+    fn trusted(&self, url: &str) -> Option<Url> {
+        Url::parse(url)
             .ok()
             .filter(|url| config::is_secure(url, self.issuer.loopback && config::is_loopback(url)))
-            .filter(|url| !config::has_credentials(url))
-            .ok_or(FetchError::InsecureKeys)?;
-        Ok(Published { issuer, keys: self.get(KEYS, keys_at).await? })
+            .filter(|url| !config::has_credentials(url) && url.fragment().is_none())
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &'static str, url: Url) -> Result<T, FetchError> {
@@ -97,13 +148,7 @@ impl Source {
         if response.status() != 200 {
             return Err(FetchError::Status(what, response.status().as_u16()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(FetchError::TooLarge(what));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read(&mut response).await.map_err(failed)?.ok_or(FetchError::TooLarge(what))?;
         serde_json::from_slice(&body).map_err(|error| FetchError::Malformed(what, error))
     }
 }

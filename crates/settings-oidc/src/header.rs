@@ -34,8 +34,17 @@ impl<'de> Deserialize<'de> for Present {
 }
 
 impl Header {
-    /// Reads the header of a compact JWS. The error is the reason for the log.
+    /// Reads the header of an access token. The error is the reason for the log.
     pub(crate) fn parse(token: &str) -> Result<Self, &'static str> {
+        Self::read(token, is_access_token, "the type is not that of an access token")
+    }
+
+    /// Reads the header of an ID token, which has no type of its own: `JWT` or none. The error is the reason for the log.
+    pub(crate) fn of_id_token(token: &str) -> Result<Self, &'static str> {
+        Self::read(token, |typ| typ.eq_ignore_ascii_case("JWT"), "the type is not that of an ID token")
+    }
+
+    fn read(token: &str, fits: fn(&str) -> bool, unfit: &'static str) -> Result<Self, &'static str> {
         const MALFORMED: &str = "the token is not a JWT";
         if token.len() > MAX_TOKEN {
             return Err("the token is too long");
@@ -50,8 +59,8 @@ impl Header {
         if raw.crit.0 {
             return Err("the header has a critical extension");
         }
-        if !raw.typ.as_deref().is_none_or(is_access_token) {
-            return Err("the type is not that of an access token");
+        if !raw.typ.as_deref().is_none_or(fits) {
+            return Err(unfit);
         }
         Ok(Self { alg, kid: raw.kid })
     }
@@ -120,6 +129,18 @@ mod tests {
         for typ in ["", "JOSE", "dpop+jwt", "logout+jwt", "secevent+jwt", "id+jwt", "JWT ", "at+jwt; x=y"] {
             let refused = Err("the type is not that of an access token");
             assert_eq!(parse(&json!({"alg": "RS256", "typ": typ})), refused, "{typ}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_is_no_id_token() {
+        let of = |typ: Value| {
+            let head = URL_SAFE_NO_PAD.encode(json!({"alg": "RS256", "typ": typ}).to_string());
+            Header::of_id_token(&format!("{head}.e30.AA"))
+        };
+        assert!(of(json!("JWT")).is_ok() && of(json!("jwt")).is_ok() && of(json!(null)).is_ok());
+        for typ in ["at+jwt", "application/at+jwt", "logout+jwt", "secevent+jwt", ""] {
+            assert_eq!(of(json!(typ)), Err("the type is not that of an ID token"), "{typ}");
         }
     }
 

@@ -102,6 +102,40 @@ impl KeyCache {
         self.lock().usable(self.clock.now())
     }
 
+    /// What the keys are fetched with.
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Whether the last fetch succeeded; `None` before the first has ended.
+    pub(crate) fn answered(&self) -> Option<bool> {
+        let state = self.lock();
+        match (&state.failure, &state.current) {
+            (Some(_), _) => Some(false),
+            (None, Some(_)) => Some(true),
+            (None, None) => None,
+        }
+    }
+
+    /// Keys newer than `seen`, for a token that the issuer itself has just given us and whose key is not among those. Nobody
+    /// else can make such a token, so nothing is too soon.
+    pub(crate) async fn newest(self: &Arc<Self>) -> Result<Arc<Snapshot>, Arc<FetchError>> {
+        let asked_at = self.clock.now();
+        // Twice where a fetch was under way: what it asked for may be from before the issuer's change.
+        for _ in 0..2 {
+            let mut ended = self.ended.subscribe();
+            self.start(&mut self.lock(), asked_at);
+            let _ = ended.changed().await;
+            let state = self.lock();
+            match (&state.failure, &state.current) {
+                (Some(failure), _) => return Err(Arc::clone(&failure.error)),
+                (None, Some(current)) if current.fetched_at >= asked_at => return Ok(Arc::clone(current)),
+                (None, _) => {}
+            }
+        }
+        self.lock().usable(self.clock.now())
+    }
+
     /// Keys newer than `seen`, for a token whose key is not among those. `None` where it is too soon to ask again.
     pub(crate) async fn newer_than(
         self: &Arc<Self>,

@@ -79,7 +79,7 @@ mod tests {
             name: None,
             picture: None,
         };
-        Accepted { profile, expires_at: START + Duration::seconds(seconds) }
+        Accepted { profile, expires_at: START + Duration::seconds(seconds), tells_email: false }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use crate::{
     header::Header,
     key_cache::{KeyCache, Snapshot},
     key_set::NoKey,
+    sign_in::{OidcSignIn, SignInConfig},
     verified::{self, Verified},
 };
 use async_trait::async_trait;
-use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{Validation, errors::ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use settings_domain::ports::{
     Clock,
@@ -58,6 +59,14 @@ impl OidcVerifier {
         Ok(Self { audience: config.audience, clock, keys, verified: Verified::default() })
     }
 
+    /// Sign-in of people at the same issuer. Shares its keys.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the configuration breaks a rule.
+    pub fn sign_in(&self, config: SignInConfig) -> Result<OidcSignIn, ConfigError> {
+        OidcSignIn::new(config, Arc::clone(&self.keys), Arc::clone(&self.clock))
+    }
+
     async fn verify_text(&self, token: &str) -> Result<Profile, TokenError> {
         // Garbage is turned away before it can make us talk to the issuer.
         let header = Header::parse(token).map_err(TokenError::Invalid)?;
@@ -90,18 +99,18 @@ impl OidcVerifier {
         keys: &Snapshot,
         now: OffsetDateTime,
     ) -> Result<Accepted, &'static str> {
-        let key = keys.published.keys.find(header.kid.as_deref(), header.alg).map_err(|no_key| match no_key {
-            NoKey::Unknown => "the signing key is unknown",
-            NoKey::Unfit => "the signing key is not for this algorithm",
-            NoKey::Ambiguous => "the signing key is ambiguous",
-        })?;
-        signed_claims(token, header, key)?.accept(&keys.published.issuer, &self.audience, now)
+        signed_claims(token, header, keys)?.accept(&keys.published.issuer, &self.audience, now)
     }
 }
 
 /// The claims of a token whose signature is good. What they say is checked by [`Claims::accept`], which knows our clock
 /// and takes no list for an issuer; so the library's own checks are off.
-fn signed_claims(token: &str, header: &Header, key: &DecodingKey) -> Result<Claims, &'static str> {
+pub(crate) fn signed_claims(token: &str, header: &Header, keys: &Snapshot) -> Result<Claims, &'static str> {
+    let key = keys.published.keys.find(header.kid.as_deref(), header.alg).map_err(|no_key| match no_key {
+        NoKey::Unknown => "the signing key is unknown",
+        NoKey::Unfit => "the signing key is not for this algorithm",
+        NoKey::Ambiguous => "the signing key is ambiguous",
+    })?;
     let mut signature_only = Validation::new(header.alg);
     signature_only.validate_exp = false;
     signature_only.validate_nbf = false;

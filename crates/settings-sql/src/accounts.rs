@@ -9,13 +9,15 @@ use settings_domain::{
     members::User,
     ports::{
         StoreError,
-        accounts::{EMAIL_ISSUER, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{
+            EMAIL_ISSUER, NewSession, OpenSession, SESSION_IDLE, SESSION_LIFETIME, SESSION_SLACK, Session, SignInLink,
+        },
         identity::Profile,
     },
     text::Email,
     tokens::Digest,
 };
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 /// How long a link that is over is still kept.
 const LINKS_KEPT: Duration = Duration::days(1);
@@ -45,13 +47,19 @@ statements! {
     /// Uses a link up: one of any number of simultaneous calls touches the row.
     USE_LINK = concat!("UPDATE sign_in_links SET used_at = ", now!(), " \
         WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
-    /// Opens a session.
+    /// Opens a session, unless there is or was one of this id.
     OPEN = concat!("INSERT INTO sessions (id, token_digest, user_id, created_at, expires_at) \
-        VALUES ($1, $2, $3, ", now!(), ", ", now!(), " + $4) RETURNING expires_at");
-    /// An open session.
-    SESSION = concat!("SELECT ", user_columns!(), ", s.token_digest AS token_digest, s.expires_at AS expires_at \
+        VALUES ($1, $2, $3, ", now!(), ", ", now!(), " + $4) ON CONFLICT (id) DO NOTHING RETURNING expires_at");
+    /// An open session, and whether a use of it is to be written down.
+    SESSION = concat!("SELECT ", user_columns!(), ", u.issuer AS issuer, u.subject AS subject, \
+        s.token_digest AS token_digest, s.expires_at AS expires_at, \
+        CAST(CASE WHEN s.expires_at < ", now!(), " + $2 AND s.expires_at < s.created_at + $3 THEN 1 ELSE 0 END AS BIGINT) AS due \
         FROM sessions s JOIN users u ON u.id = s.user_id \
         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > ", now!());
+    /// A session is in use: it lasts longer, but not longer than a session may.
+    USE = concat!("UPDATE sessions SET expires_at = \
+        CASE WHEN created_at + $2 < ", now!(), " + $3 THEN created_at + $2 ELSE ", now!(), " + $3 END \
+        WHERE id = $1 AND ended_at IS NULL AND expires_at > ", now!(), " AND expires_at < ", now!(), " + $3");
     /// Ends a session.
     END = concat!("UPDATE sessions SET ended_at = ", now!(), " WHERE id = $1 AND ended_at IS NULL");
     /// The open sessions of an account.
@@ -143,24 +151,56 @@ pub async fn redeem<D: SqlDb>(
         name: None,
         picture: None,
     };
-    let user = upsert(tx, session.user, &profile).await?;
+    open(tx, &profile, session).await
+}
+
+/// Opens a session for the account of a profile. `None` when the id was used before.
+pub async fn open<D: SqlDb>(
+    tx: &mut Tx<D>,
+    profile: &Profile,
+    session: &NewSession,
+) -> Result<Option<Session>, StoreError> {
+    let user = upsert(tx, session.user, profile).await?;
     tx.run(Stmt::new(FORGET_SESSIONS)).await?;
     let stmt = Stmt::new(OPEN)
         .bind(session.id.as_uuid())
         .bytes(session.token.as_bytes())
         .bind(user.id.as_uuid())
-        .bind(micros_of(SESSION_LIFETIME));
-    let expires_at = tx.one(stmt, |row| row.time("expires_at")).await?;
-    Ok(Some(Session { user, expires_at }))
+        .bind(micros_of(SESSION_IDLE));
+    let (issuer, subject) = (profile.issuer.clone(), profile.subject.clone());
+    let opened = tx.first(stmt, |row| row.time("expires_at")).await?;
+    Ok(opened.map(|expires_at| Session { user, issuer, subject, expires_at, due: false }))
+}
+
+/// Notes that sessions are in use. Rows are taken in the order of their ids, so that two processes can't wait for each
+/// other.
+pub async fn use_all<D: SqlDb>(tx: &mut Tx<D>, ids: &[SessionId]) -> Result<(), StoreError> {
+    let mut ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    ids.sort_unstable();
+    for id in ids {
+        tx.run(Stmt::new(USE).bind(id).bind(micros_of(SESSION_LIFETIME)).bind(micros_of(SESSION_IDLE))).await?;
+    }
+    Ok(())
 }
 
 /// An open session.
 pub async fn session<D: SqlDb>(tx: &mut Tx<D>, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
-    let read = |row: &Cells<'_, D>| -> Result<(Digest, User, OffsetDateTime), StoreError> {
-        Ok((row.digest("token_digest")?, read_user(row)?, row.time("expires_at")?))
+    let read = |row: &Cells<'_, D>| -> Result<(Digest, Session), StoreError> {
+        let session = Session {
+            user: read_user(row)?,
+            issuer: row.text("issuer")?,
+            subject: row.text("subject")?,
+            expires_at: row.time("expires_at")?,
+            due: row.int("due")? == 1,
+        };
+        Ok((row.digest("token_digest")?, session))
     };
-    let found = tx.first(Stmt::new(SESSION).bind(id.as_uuid()), read).await?;
-    Ok(found.filter(|(digest, ..)| digest == token).map(|(_, user, expires_at)| Session { user, expires_at }))
+    let stmt = Stmt::new(SESSION)
+        .bind(id.as_uuid())
+        .bind(micros_of(SESSION_IDLE - SESSION_SLACK))
+        .bind(micros_of(SESSION_LIFETIME));
+    let found = tx.first(stmt, read).await?;
+    Ok(found.filter(|(digest, _)| digest == token).map(|(_, session)| session))
 }
 
 /// Ends a session.

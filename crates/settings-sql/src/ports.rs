@@ -77,8 +77,24 @@ impl<E: Engine> Accounts for SqlStore<E> {
         }
         Ok(opened)
     }
+    async fn open_session(&self, profile: &Profile, session: &NewSession) -> Result<Option<Session>, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        let opened = accounts::open(&mut tx, profile, session).await?;
+        if opened.is_some() {
+            tx.commit().await?;
+        }
+        Ok(opened)
+    }
     async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
         accounts::session(&mut self.engine.single().await?, id, token).await
+    }
+    async fn use_sessions(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.begin_write(Scope::default()).await?;
+        accounts::use_all(&mut tx, ids).await?;
+        tx.commit().await
     }
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
         let mut tx = self.engine.begin_write(Scope::default()).await?;

@@ -1,6 +1,6 @@
 //! Slack as somebody else's emulator plays it. Installed on first use with the Node that it needs, ends with the test.
+use crate::peers;
 use std::{
-    fs::{self, File},
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -33,7 +33,7 @@ impl Emulator {
     /// When it can't be installed or started.
     #[must_use]
     pub fn start(target: &str) -> Self {
-        let modules = installed(Path::new(target));
+        let modules = peers::node_modules(target, "slack", &peer("package.json")).expect("the emulator");
         let dir = tempfile::tempdir().expect("a folder");
         // It wants to be told a port, and between our finding a free one and its taking it somebody else may.
         for _ in 0..5 {
@@ -71,30 +71,4 @@ impl Drop for Emulator {
 
 fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/slack").join(name)
-}
-
-/// The pinned emulator with its Node, installed on first use.
-fn installed(target: &Path) -> PathBuf {
-    let wanted = fs::read_to_string(peer("package.json")).expect("what to install");
-    let peers = target.join("../peers");
-    let place = peers.join("slack");
-    // Written last, so that it says what is installed.
-    let ready = place.join("ready.json");
-    fs::create_dir_all(&place).expect("a folder");
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("slack.lock")).expect("a lock");
-    lock.lock().expect("the lock");
-    let modules = place.join("node_modules");
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) {
-        fs::write(place.join("package.json"), &wanted).expect("a file");
-        let output = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
-            .current_dir(&place)
-            .output()
-            .expect("npm");
-        let node = modules.join("node/bin/node").exists();
-        assert!(output.status.success() && node, "npm install failed: {}", String::from_utf8_lossy(&output.stderr));
-        fs::write(ready, wanted).expect("a mark");
-    }
-    modules
 }

@@ -1,11 +1,11 @@
 //! A webhook's receiver of somebody else's making: Python's HTTP server and the official verifier of Standard Webhooks.
 //! Installed on first use, ends with the test.
+use crate::peers;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -48,7 +48,7 @@ impl Receiver {
     #[must_use]
     pub fn start(target: &str, secrets: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/webhook_receiver.py");
-        let mut command = Command::new(python(Path::new(target)));
+        let mut command = Command::new(peers::python(target, "standardwebhooks==1.1.0").expect("the verifier"));
         command.args(["-W", "ignore"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         for secret in secrets {
             command.arg(format!("--secret={secret}"));
@@ -99,29 +99,4 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A Python that has the pinned verifier, installed on first use.
-fn python(target: &Path) -> PathBuf {
-    const VERSION: &str = "1.1.0";
-    let peers = target.join("../peers");
-    let venv = peers.join("standardwebhooks");
-    let ready = venv.join(format!(".ready-{VERSION}"));
-    fs::create_dir_all(&peers).expect("a folder");
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("standardwebhooks.lock")).expect("a lock");
-    lock.lock().expect("the lock");
-    let python = venv.join("bin/python");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        let package = format!("standardwebhooks=={VERSION}");
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]));
-        File::create(&ready).expect("a mark");
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("a command");
-    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,10 +1,10 @@
 //! The page behind an invitation's link. Looking changes nothing: mail scanners open links.
-use super::sign_in::{enter, read, stopped};
+use super::sign_in::{enter, read, replace, stopped};
 use crate::{
-    respond::html as answer,
+    respond::{html as answer, see_other},
     security::Sender,
     site::Site,
-    ui::{Icon, bare, icon, role_about, role_name},
+    ui::{Icon, bare, called, icon, role_about, role_name},
     visit::Visit,
 };
 use axum::{
@@ -18,8 +18,12 @@ use maud::{Markup, html};
 use settings_api::problem::Problem;
 use settings_app::{failure::Failure, invitations::LookedAt};
 use settings_domain::{
-    error::{Classified as _, Refused},
-    invitations::InvitationState,
+    error::Refused,
+    impact::Guard,
+    invitations::{AcceptError, InvitationState},
+    members::User,
+    text::Email,
+    transaction::Call,
 };
 use std::sync::Arc;
 
@@ -51,7 +55,21 @@ fn gone(visit: &Visit, status: StatusCode, title: &str, why: &str) -> Response {
     )
 }
 
-fn offer(visit: &Visit, found: &LookedAt) -> Response {
+fn join_button() -> Markup {
+    html! { form method="post" { button.btn.primary.block type="submit" autofocus data-busy="Joining…" { "Join" } } }
+}
+
+/// Where to sign in, and come back here.
+fn login(visit: &Visit, afresh: bool) -> String {
+    let here = visit.site.at(&format!("/invitations/{}", visit.param("token")));
+    super::provider::login(visit, &here, afresh)
+}
+
+fn address(me: &User) -> &str {
+    me.email.as_ref().map_or_else(|| called(me), Email::as_str)
+}
+
+fn offer(visit: &Visit, found: &LookedAt, me: Option<&User>) -> Response {
     let title = format!("Join {}", found.workspace);
     page(
         visit,
@@ -65,8 +83,14 @@ fn offer(visit: &Visit, found: &LookedAt) -> Response {
             }
             p.muted { (role_about(found.role)) }
             @if visit.site.links() {
-                form method="post" { button.btn.primary.block type="submit" autofocus data-busy="Joining…" { "Join" } }
+                (join_button())
                 p.sub { "Joining signs you in with the invited address." }
+            } @else if let (Some(name), None) = (visit.site.provider(), me) {
+                a.btn.primary.block href=(login(visit, false)) { "Sign in to join" }
+                p.sub { "You sign in at " (name) ", with the address that the invitation was sent to." }
+            } @else if let Some(me) = me {
+                (join_button())
+                p.sub { "You are signed in as " bdi { (address(me)) } ". " a href=(login(visit, true)) { "Sign in as somebody else" } }
             } @else {
                 p { "Sign in with the invited address, then call " code { "POST /api/invitations/{token}/accept" } " with your bearer token." }
             }
@@ -83,7 +107,11 @@ async fn show(State(site): State<Arc<Site>>, request: Request) -> Response {
         Err(e) => stopped(&visit, e.into()),
         Ok(None) => gone(&visit, StatusCode::NOT_FOUND, OVER, "It is unknown, was used or was revoked."),
         Ok(Some(found)) => match found.state {
-            InvitationState::Pending => offer(&visit, &found),
+            InvitationState::Pending if visit.site.provider().is_some() => match visit.authenticate().await {
+                Ok(session) => offer(&visit, &found, session.and_then(|(_, auth)| auth.user).as_ref()),
+                Err(e) => stopped(&visit, e.into()),
+            },
+            InvitationState::Pending => offer(&visit, &found, None),
             InvitationState::Expired => {
                 gone(&visit, StatusCode::GONE, "This invitation has expired", "Invitations work for 7 days.")
             }
@@ -99,14 +127,20 @@ async fn join(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(visit) => visit,
         Err(response) => return response,
     };
-    if !visit.site.links() {
+    if !visit.site.links() && (visit.json || visit.site.provider().is_none()) {
         return Problem::unauthenticated().respond(&visit.request);
     }
     if !visit.json && visit.sender != Sender::Own {
         return super::errors::foreign(visit.site.base());
     }
+    if !visit.site.links() {
+        return join_signed_in(&visit).await;
+    }
     match visit.site.app().join_by_link(visit.param("token"), visit.request.clone()).await {
         Ok(Some((joined, signed_in))) => {
+            if let Err(e) = replace(&visit).await {
+                return stopped(&visit, e.into());
+            }
             enter(&visit, &signed_in, &visit.site.at(&format!("/{}/settings/workspace", joined.slug.as_str())))
         }
         Ok(None) if visit.json => {
@@ -119,21 +153,53 @@ async fn join(State(site): State<Arc<Site>>, request: Request) -> Response {
             "It is unknown, was used or was revoked.",
         ),
         Err(e) if visit.json => Problem::from(e).respond(&visit.request),
-        Err(Failure::Refused(Refused::Rule(e))) => {
-            let status = if e.code() == "invitation-expired" { StatusCode::GONE } else { StatusCode::CONFLICT };
-            page(
-                &visit,
-                status,
-                Icon::Mail,
-                "You can’t join",
-                &html! {
-                    p { (e) }
-                    a.btn.block href=(visit.site.at("/")) { "Go to your workspaces" }
-                },
-            )
+        Err(e) => refused(&visit, e),
+    }
+}
+
+/// Joins as whoever is signed in.
+async fn join_signed_in(visit: &Visit) -> Response {
+    let caller = match visit.authenticate().await {
+        Ok(Some((_, auth))) => auth.caller,
+        Ok(None) => return see_other(&login(visit, false)),
+        Err(e) => return stopped(visit, e.into()),
+    };
+    let call = Call { caller, request: visit.request.clone(), idempotent: None, guard: Guard::default() };
+    match visit.site.app().accept_invitation(&call, visit.param("token")).await {
+        Ok(joined) => see_other(&visit.site.at(&format!("/{}/settings/workspace", joined.value().slug.as_str()))),
+        Err(e) => refused(visit, e),
+    }
+}
+
+/// Why somebody did not join.
+fn refused(visit: &Visit, failure: Failure<AcceptError>) -> Response {
+    let (status, title) = match &failure {
+        Failure::Refused(Refused::Rule(AcceptError::Expired)) => (StatusCode::GONE, "This invitation has expired"),
+        Failure::Refused(Refused::Rule(AcceptError::NotFound)) => (StatusCode::NOT_FOUND, OVER),
+        Failure::Refused(Refused::Rule(AcceptError::EmailMismatch)) => {
+            (StatusCode::FORBIDDEN, "You are signed in as somebody else")
         }
-        Err(Failure::Entry(e)) => stopped(&visit, e.into()),
-        Err(Failure::Store(e)) => stopped(&visit, e.into()),
-        Err(Failure::KeyReused | Failure::Refused(_)) => stopped(&visit, crate::stop::Stop::Internal),
+        Failure::Refused(Refused::Rule(AcceptError::EmailNotVerified)) => {
+            (StatusCode::FORBIDDEN, "Your e-mail address is not verified")
+        }
+        _ => (StatusCode::CONFLICT, "You can’t join"),
+    };
+    match failure {
+        Failure::Refused(Refused::Rule(e)) => page(
+            visit,
+            status,
+            Icon::Mail,
+            title,
+            &html! {
+                p { (e) }
+                @if visit.site.provider().is_some() && status == StatusCode::FORBIDDEN {
+                    a.btn.primary.block href=(login(visit, true)) { "Sign in as somebody else" }
+                }
+                a.btn.block href=(visit.site.at("/")) { "Go to your workspaces" }
+            },
+        ),
+        Failure::Entry(e) => stopped(visit, e.into()),
+        Failure::Store(e) => stopped(visit, e.into()),
+        Failure::KeyReused | Failure::Refused(_) => stopped(visit, crate::stop::Stop::Internal),
     }
 }

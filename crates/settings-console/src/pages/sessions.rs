@@ -28,7 +28,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
                 caption.vh { "Your open sessions" }
                 thead role="rowgroup" { tr role="row" {
                     th role="columnheader" scope="col" { "Session" }
-                    th role="columnheader" scope="col" { "Ends" }
+                    th role="columnheader" scope="col" { "Ends unless used" }
                     th.end role="columnheader" scope="col" { span.vh { "Actions" } }
                 } }
                 tbody role="rowgroup" {
@@ -42,7 +42,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
                                     code.sub { (id.get(id.len().saturating_sub(12)..).unwrap_or_default()) }
                                 }
                             }
-                            td.c-joined.muted role="cell" { span.cell-key { "Ends " } (when(s.expires_at, Some(ago(s.expires_at, cx.at)))) }
+                            td.c-joined.muted role="cell" { span.cell-key { "Ends unless used " } (when(s.expires_at, Some(ago(s.expires_at, cx.at)))) }
                             td.end.c-act role="cell" {
                                 @if s.id != cx.session {
                                     div.row-act { form method="post" action=(cx.url(&format!("sessions/{id}/end"))) {
@@ -54,7 +54,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
                     }
                 }
             }
-            div.card-foot { (icon(Icon::Info)) p { "A session lasts 12 hours at most. The API’s bearer tokens of this service are sessions, too." } }
+            div.card-foot { (icon(Icon::Info)) p { "A session ends after 2 hours without use, and after 12 hours in any case. The API’s bearer tokens of this service are sessions, too." } }
         }
     };
     let action = (others > 0).then(|| {

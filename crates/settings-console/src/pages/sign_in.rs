@@ -1,4 +1,4 @@
-//! Signing in by an e-mailed link, and out. GET shows, POST acts, because mail scanners open links.
+//! Signing in by an e-mailed link, and out; at a provider: `provider.rs`. GET shows, POST acts, because mail scanners open links.
 //!
 //! A program that asks for JSON gets its bearer token here instead of a cookie (README, the tour).
 use super::errors;
@@ -22,7 +22,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use settings_api::problem::Problem;
 use settings_app::sign_in::SignedIn;
-use settings_domain::{ports::accounts::SESSION_LIFETIME, text::Email};
+use settings_domain::{
+    ports::{StoreError, accounts::SESSION_LIFETIME},
+    text::Email,
+};
 use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 
@@ -33,6 +36,8 @@ pub(crate) fn routes(router: Router<Arc<Site>>, site: &Site) -> Router<Arc<Site>
     let router = router.route("/sign-out", post(sign_out));
     if site.links() {
         router.route("/sign-in", get(show).post(send)).route("/sign-in/{token}", get(link).post(redeem))
+    } else if site.provider().is_some() {
+        router.route("/sign-in", get(show))
     } else {
         router.route("/sign-in", get(elsewhere))
     }
@@ -44,7 +49,8 @@ pub(super) async fn read(site: Arc<Site>, request: Request) -> Result<Visit, Res
     Visit::read(site, request).await.map_err(|why| errors::unreadable(why, &base))
 }
 
-fn page(visit: &Visit, status: StatusCode, title: &str, body: &Markup) -> Response {
+/// A page with nothing but a card.
+pub(super) fn page(visit: &Visit, status: StatusCode, title: &str, body: &Markup) -> Response {
     let body = html! {
         div.alone-mark aria-hidden="true" { (icon(Icon::Shield)) }
         (body)
@@ -89,12 +95,15 @@ async fn show(State(site): State<Arc<Site>>, request: Request) -> Response {
     let back = own_path(visit.query("return_to")).unwrap_or_default();
     match visit.authenticate().await {
         Ok(Some(_)) => see_other(&if back.is_empty() { visit.site.at("/") } else { back }),
-        Ok(None) => form(&visit, "", &back, None),
+        Ok(None) => match visit.site.provider() {
+            Some(name) => super::provider::offer(&visit, name, &back),
+            None => form(&visit, "", &back, None),
+        },
         Err(e) => errors::bare(e.into(), &visit),
     }
 }
 
-/// Where people sign in with an issuer of tokens, which the API takes and this console does not yet.
+/// Where the API takes an issuer's tokens and this service is no client of it that a browser could use.
 async fn elsewhere(State(site): State<Arc<Site>>, request: Request) -> Response {
     let visit = match read(site, request).await {
         Ok(visit) => visit,
@@ -186,6 +195,9 @@ async fn redeem(State(site): State<Arc<Site>>, request: Request) -> Response {
     }
     match redeemed {
         Ok(Some(signed_in)) => {
+            if let Err(e) = replace(&visit).await {
+                return stopped(&visit, e.into());
+            }
             let back = visit.way_back();
             let response = enter(&visit, &signed_in, &back.clone().unwrap_or_else(|| visit.site.at("/")));
             match back {
@@ -227,6 +239,14 @@ pub(super) fn stopped(visit: &Visit, stop: Stop) -> Response {
     problem.respond(&visit.request)
 }
 
+/// Ends the session that this browser had before it got another.
+pub(super) async fn replace(visit: &Visit) -> Result<(), StoreError> {
+    match visit.session_token().filter(|_| !visit.json) {
+        Some(before) => visit.site.app().end_session(before.expose_secret()).await,
+        None => Ok(()),
+    }
+}
+
 /// Hands a session over: to a browser as its cookie, to a program as its token, this once.
 pub(super) fn enter(visit: &Visit, signed_in: &SignedIn, there: &str) -> Response {
     let token = signed_in.token.expose_secret();
@@ -260,5 +280,9 @@ async fn sign_out(State(site): State<Arc<Site>>, request: Request) -> Response {
     {
         return errors::bare(e.into(), &visit);
     }
-    with_cookie(see_other(&visit.site.at("/sign-in")), &Cookie::Session.set(visit.site.https(), "", 0))
+    let response = match visit.site.provider() {
+        Some(name) => super::provider::farewell(&visit, name).await,
+        None => see_other(&visit.site.at("/sign-in")),
+    };
+    with_cookie(response, &Cookie::Session.set(visit.site.https(), "", 0))
 }

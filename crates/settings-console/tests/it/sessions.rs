@@ -28,6 +28,37 @@ async fn a_link_gives_a_browser_its_cookie_once_and_a_program_its_token() {
 }
 
 #[tokio::test]
+async fn signing_in_again_gives_another_session_and_ends_the_one_before() {
+    let (stage, admin) = Stage::new().await;
+    let path = link(&stage, "admin@acme.example").await;
+    let shown = stage.post(&admin, &path, &[]).await;
+    let token = shown.cookies()[0].split(['=', ';']).nth(1).unwrap().to_owned();
+    assert_ne!(token, admin.token);
+    assert_eq!(stage.get(Some(&admin), "/acme/settings/workspace").await.status, StatusCode::SEE_OTHER);
+    let again = Browser { token, user: admin.user };
+    assert_eq!(stage.get(Some(&again), "/acme/settings/workspace").await.status, StatusCode::OK);
+    // A program has no browser's session: its token is one more.
+    let path = link(&stage, "admin@acme.example").await;
+    let more = [("accept", "application/json"), ("sec-fetch-site", "same-origin")];
+    stage.post_from(Some(&again), &path, &[], &more).await;
+    assert_eq!(stage.get(Some(&again), "/acme/settings/workspace").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_session_that_is_used_goes_on_and_one_that_is_not_ends() {
+    let (stage, admin) = Stage::new().await;
+    let step = settings_domain::ports::accounts::SESSION_IDLE - time::Duration::minutes(1);
+    let shown = async || stage.get(Some(&admin), "/acme/settings/workspace").await.status;
+    for _ in 0..3 {
+        stage.store.advance(step);
+        assert_eq!(shown().await, StatusCode::OK);
+        stage.app.flush_activity().await.unwrap();
+    }
+    stage.store.advance(step + time::Duration::minutes(1));
+    assert_eq!(shown().await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn nobody_is_signed_in_by_another_site() {
     let (stage, _) = Stage::new().await;
     let path = link(&stage, "admin@acme.example").await;

@@ -13,6 +13,10 @@ use time::{Duration, OffsetDateTime};
 pub const LINK_LIFETIME: Duration = Duration::minutes(15);
 /// How long a session lasts at most.
 pub const SESSION_LIFETIME: Duration = Duration::hours(12);
+/// How long a session lasts without use.
+pub const SESSION_IDLE: Duration = Duration::hours(2);
+/// How much of [`SESSION_IDLE`] may pass before a use is written down: one write in so long, not one per request.
+pub const SESSION_SLACK: Duration = Duration::minutes(5);
 /// The issuer under which people who sign in by e-mail link are known.
 pub const EMAIL_ISSUER: &str = "urn:settings:email";
 
@@ -47,8 +51,14 @@ pub struct NewSession {
 pub struct Session {
     /// The account.
     pub user: User,
-    /// When it ends.
+    /// Who vouched for the account: an issuer, or [`EMAIL_ISSUER`].
+    pub issuer: String,
+    /// The issuer's name for it.
+    pub subject: String,
+    /// When it ends unless it is used.
     pub expires_at: OffsetDateTime,
+    /// Whether a use of it is to be written down now ([`SESSION_SLACK`]).
+    pub due: bool,
 }
 
 /// An open session as its owner sees it. Nothing in it opens anything.
@@ -58,7 +68,7 @@ pub struct OpenSession {
     pub id: SessionId,
     /// When it was opened.
     pub created_at: OffsetDateTime,
-    /// When it ends.
+    /// When it ends unless it is used.
     pub expires_at: OffsetDateTime,
 }
 
@@ -77,8 +87,14 @@ pub trait Accounts: Send + Sync {
         token: &Digest,
         session: &NewSession,
     ) -> Result<Option<Session>, StoreError>;
+    /// Opens a session for whom an issuer vouches, and keeps the account as [`Accounts::sync`] does. `None` when there was
+    /// a session of this id already: then nothing is changed.
+    async fn open_session(&self, profile: &Profile, session: &NewSession) -> Result<Option<Session>, StoreError>;
     /// An open session; `None` when it is unknown, ended or over.
     async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError>;
+    /// Notes that these sessions are in use: each lasts [`SESSION_IDLE`] from now, [`SESSION_LIFETIME`] in all. What is
+    /// unknown, ended or over stays so.
+    async fn use_sessions(&self, ids: &[SessionId]) -> Result<(), StoreError>;
     /// Ends a session. Ending it twice is fine.
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
     /// The open sessions of an account, newest first, at most a hundred.

@@ -13,6 +13,7 @@ mod events;
 mod golden;
 mod keys;
 mod members;
+mod mirror;
 mod models;
 mod notifications;
 mod notified;

@@ -9,7 +9,9 @@ use settings_domain::{
     members::User,
     ports::{
         Entropy as _,
-        accounts::{EMAIL_ISSUER, LINK_LIFETIME, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{
+            EMAIL_ISSUER, LINK_LIFETIME, NewSession, OpenSession, SESSION_IDLE, SESSION_LIFETIME, Session, SignInLink,
+        },
         identity::Profile,
         outbox::{Job},
         tokens::TokenMint as _,
@@ -31,7 +33,9 @@ cases![
     a_link_works_until_its_instant,
     the_owner_of_an_address_has_one_account,
     a_session_wants_its_own_token_and_ends_once,
-    a_session_works_until_its_instant,
+    an_unused_session_works_until_its_instant,
+    a_used_session_lasts_longer_but_not_for_ever,
+    a_session_of_an_issuer_is_opened_once_among_twenty,
     a_link_with_a_mail_queues_it,
     an_account_sees_and_ends_its_own_sessions_only,
 ];
@@ -179,14 +183,62 @@ async fn a_session_wants_its_own_token_and_ends_once(world: World) {
     world.store.end_session(SessionId::from_uuid(world.entropy.uuid())).await.expect("and so is an unknown one");
 }
 
-async fn a_session_works_until_its_instant(world: World) {
+async fn an_unused_session_works_until_its_instant(world: World) {
     let link = link(&world, "ada@people.example");
     world.store.keep_sign_in(&link).await.expect("kept");
     let (_, new) = redeem(&world, &link, &link.token).await.expect("signed in");
-    world.pass(SESSION_LIFETIME - Duration::minutes(1)).await;
-    assert!(world.store.session(new.id, &new.token).await.expect("an answer").is_some());
+    world.pass(SESSION_IDLE - Duration::minutes(1)).await;
+    assert!(world.store.session(new.id, &new.token).await.expect("an answer").is_some(), "looking is not using");
     world.pass(Duration::minutes(1)).await;
     assert!(world.store.session(new.id, &new.token).await.expect("an answer").is_none());
+    world.store.use_sessions(&[new.id]).await.expect("an answer");
+    assert!(world.store.session(new.id, &new.token).await.expect("an answer").is_none(), "what is over stays over");
+}
+
+async fn a_used_session_lasts_longer_but_not_for_ever(world: World) {
+    let new = session(&world);
+    let opened = world.store.open_session(&profile("ada", "ada@people.example"), &new).await.expect("an answer");
+    assert!(opened.is_some_and(|s| !s.due && s.issuer == ISSUER && s.subject == "ada"));
+    let found = async || world.store.session(new.id, &new.token).await.expect("an answer");
+    let step = SESSION_IDLE - Duration::minutes(10);
+    let mut passed = Duration::ZERO;
+    while passed + step < SESSION_LIFETIME {
+        world.pass(step).await;
+        passed += step;
+        let session = found().await.expect("open");
+        assert_eq!((session.issuer.as_str(), session.subject.as_str()), (ISSUER, "ada"));
+        // A real clock may tick.
+        let ends = SESSION_LIFETIME - passed;
+        assert_eq!(session.due, ends + step > SESSION_IDLE + Duration::minutes(1), "{passed}");
+        world.store.use_sessions(&[new.id, SessionId::from_uuid(world.entropy.uuid())]).await.expect("noted");
+        assert!(!found().await.expect("open").due, "a use is written down once in a while");
+    }
+    world.pass(SESSION_LIFETIME - passed).await;
+    assert!(found().await.is_none(), "twelve hours are the end, however busy");
+    let ended = session(&world);
+    world.store.open_session(&profile("ada", "ada@people.example"), &ended).await.expect("an answer").expect("opened");
+    world.store.end_session(ended.id).await.expect("ended");
+    world.store.use_sessions(&[ended.id]).await.expect("an answer");
+    assert!(world.store.session(ended.id, &ended.token).await.expect("an answer").is_none(), "what is ended stays so");
+}
+
+async fn a_session_of_an_issuer_is_opened_once_among_twenty(world: World) {
+    let (id, ada) = (session(&world).id, profile("ada", "ada@people.example"));
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let (store, new, ada) = (Arc::clone(&world.store), NewSession { id, ..session(&world) }, ada.clone());
+        calls.spawn(async move { store.open_session(&ada, &new).await.expect("an answer").map(|_| new.token) });
+    }
+    let tokens: Vec<_> = calls.join_all().await.into_iter().flatten().collect();
+    let [token] = tokens.as_slice() else { panic!("{} sessions of one id", tokens.len()) };
+    let opened = world.store.session(id, token).await.expect("an answer").expect("open");
+    world.store.end_session(id).await.expect("ended");
+    let again = NewSession { id, ..session(&world) };
+    let bob = profile("bob", "bob@people.example");
+    assert!(world.store.open_session(&bob, &again).await.expect("an answer").is_none(), "an ended one is used, too");
+    assert_eq!(world.store.sync(again.user, &ada).await.expect("an account").id, opened.user.id);
+    let fresh = UserId::from_uuid(world.entropy.uuid());
+    assert_eq!(world.store.sync(fresh, &bob).await.expect("an account").id, fresh, "and changes nothing");
 }
 
 async fn a_link_with_a_mail_queues_it(world: World) {
@@ -216,7 +268,7 @@ async fn an_account_sees_and_ends_its_own_sessions_only(world: World) {
     };
     let both = world.store.sessions_of(ada).await.expect("a list");
     // A real clock may tick between the two.
-    let lasts = |s: &OpenSession| (s.expires_at - s.created_at - SESSION_LIFETIME).abs() < Duration::seconds(1);
+    let lasts = |s: &OpenSession| (s.expires_at - s.created_at - SESSION_IDLE).abs() < Duration::seconds(1);
     assert!(both.iter().all(lasts), "{both:?}");
     let mut seen = ids(ada).await;
     seen.sort();

@@ -80,6 +80,7 @@ pub(super) fn app(world: &World) -> App {
         prober: Arc::new(FixedProber),
         slack: None,
         verifier: None,
+        provider: None,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy) as _,
     };

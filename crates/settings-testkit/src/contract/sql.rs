@@ -23,7 +23,7 @@ const INSTANTS: &[(&str, &[&str])] = &[
     ("invitations", &["expires_at"]),
     ("api_keys", &["expires_at"]),
     ("sign_in_links", &["expires_at"]),
-    ("sessions", &["expires_at"]),
+    ("sessions", &["created_at", "expires_at"]),
     ("idempotency", &["created_at"]),
     ("outbox", &["next_at", "lease_until", "created_at"]),
     ("audit_digests", &["next_due_at", "last_due_at", "last_sent_at", "covered_at"]),

@@ -1,11 +1,8 @@
 //! Short ways to have something told: preferences, channels, events, and a worker's part.
-use super::{
-    No, Scenario, World,
-    scenario::{ALL, call},
-};
+use super::{No, Scenario, World, scenario::call};
 use settings_app::events::PublishEvent;
 use settings_domain::{
-    connections::{Connection, ConnectionRecord, Grant},
+    connections::{Connection, ConnectionRecord, Grant, SlackFault},
     deliveries::{Attempt, DeliveryStatus, DeliveryView, Message, Outgoing},
     events::{Content, EventData, Extensions, Publication},
     ids::{ConnectionId, DeliveryId, WebhookSubscriptionId},
@@ -100,6 +97,20 @@ pub(super) async fn connect(world: &World, s: &Scenario, team: &str, mark: u8) -
     let change = Connection::authorize(present.as_ref(), tx.permit(), began, id, grant).expect("a decision");
     tx.commit(change).await.expect("committed").into_value()
 }
+/// Slack refuses the workspace's token from now on. The mails that tell the admins are sent.
+pub(super) async fn fail(world: &World, s: &Scenario) {
+    let mut tx = task::<actions::FailConnection>(world, s).await;
+    let there = tx.load().connection().await.expect("a read").expect("a connection").connection;
+    let audience = audience(tx.load()).await.expect("an audience");
+    let change = there.fail(tx.permit(), there.version, SlackFault::Token, "token_revoked", &audience, || fresh(world));
+    tx.commit(change).await.expect("committed");
+    for message in claim(world, 10).await {
+        match delivery(s, message.delivery).await.delivery.message {
+            Message::SlackFailing(_) => settle(world, &message, None, Fate::Delivered).await,
+            _ => world.store.release(&[message]).await.expect("given back"),
+        }
+    }
+}
 pub(super) async fn connection(s: &Scenario) -> Option<ConnectionRecord> {
     s.reads().await.connection().await.expect("a read")
 }
@@ -111,8 +122,8 @@ fn event(id: &str, kind: EventType) -> PublishEvent {
         kind,
         subject: None,
         time: None,
-        extensions: Extensions::default(),
         data: EventData::default(),
+        extensions: Extensions::default(),
     };
     PublishEvent::new(content, OffsetDateTime::UNIX_EPOCH).expect("an event")
 }
@@ -183,14 +194,7 @@ pub(super) async fn give_up(world: &World, s: &Scenario, id: DeliveryId) {
         _ => None,
     };
     let audience = audience(tx.load()).await.expect("an audience");
-    let mailed = match view.delivery.message {
-        Message::Event(event) => {
-            let mails = DeliveryFilter { event: Some(event), channel: Some(Channel::Email), status: None };
-            !tx.load().deliveries(mails, ALL).await.expect("a ledger").is_empty()
-        }
-        _ => true,
-    };
-    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), mailed, || fresh(world));
+    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), false, || fresh(world));
     tx.commit(change).await.expect("committed");
 }
 pub(super) async fn retry(s: &Scenario, id: DeliveryId) -> Result<DeliveryView, No> {

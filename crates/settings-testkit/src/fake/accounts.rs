@@ -9,12 +9,16 @@ use settings_domain::{
     members::User,
     ports::{
         StoreError,
-        accounts::{Accounts, EMAIL_ISSUER, NewSession, OpenSession, SESSION_LIFETIME, Session, SignInLink},
+        accounts::{
+            Accounts, EMAIL_ISSUER, NewSession, OpenSession, SESSION_IDLE, SESSION_LIFETIME, SESSION_SLACK, Session,
+            SignInLink,
+        },
         identity::Profile,
         outbox::Job,
     },
     tokens::Digest,
 };
+use time::OffsetDateTime;
 
 /// Makes or renews an account. What a token does not say stays as it is.
 fn sync(state: &mut State, fresh: UserId, profile: &Profile) -> User {
@@ -34,6 +38,19 @@ fn sync(state: &mut State, fresh: UserId, profile: &Profile) -> User {
     account.name = profile.name.clone().or(account.name.take());
     account.picture = profile.picture.clone().or(account.picture.take());
     account.view(id)
+}
+
+/// Opens a session, unless there is or was one of this id.
+fn open(state: &mut State, now: OffsetDateTime, profile: &Profile, session: &NewSession) -> Option<Session> {
+    if state.sessions.contains_key(&session.id) {
+        return None;
+    }
+    let user = sync(state, session.user, profile);
+    let expires_at = now + SESSION_IDLE;
+    let row = SessionRow { token: session.token, user: user.id, created_at: now, expires_at, ended: false };
+    state.sessions.insert(session.id, row);
+    let (issuer, subject) = (profile.issuer.clone(), profile.subject.clone());
+    Some(Session { user, issuer, subject, expires_at, due: false })
 }
 
 #[async_trait]
@@ -69,17 +86,36 @@ impl Accounts for FakeStore {
             name: None,
             picture: None,
         };
-        let user = sync(&mut state, session.user, &profile);
-        let expires_at = now + SESSION_LIFETIME;
-        let row = SessionRow { token: session.token, user: user.id, created_at: now, expires_at, ended: false };
-        state.sessions.insert(session.id, row);
-        Ok(Some(Session { user, expires_at }))
+        Ok(open(&mut state, now, &profile, session))
+    }
+    async fn open_session(&self, profile: &Profile, session: &NewSession) -> Result<Option<Session>, StoreError> {
+        let now = self.now();
+        Ok(open(&mut self.state(), now, profile, session))
     }
     async fn session(&self, id: SessionId, token: &Digest) -> Result<Option<Session>, StoreError> {
         let (state, now) = (self.state(), self.now());
         let works = |s: &&SessionRow| !s.ended && now < s.expires_at && s.token == *token;
         let row = state.sessions.get(&id).filter(works);
-        Ok(row.and_then(|s| Some(Session { user: state.user(s.user)?, expires_at: s.expires_at })))
+        Ok(row.and_then(|s| {
+            let account = state.accounts.get(&s.user)?;
+            Some(Session {
+                user: account.view(s.user),
+                issuer: account.issuer.clone(),
+                subject: account.subject.clone(),
+                expires_at: s.expires_at,
+                due: s.expires_at < now + SESSION_IDLE - SESSION_SLACK
+                    && s.expires_at < s.created_at + SESSION_LIFETIME,
+            })
+        }))
+    }
+    async fn use_sessions(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        for id in ids {
+            if let Some(s) = state.sessions.get_mut(id).filter(|s| !s.ended && now < s.expires_at) {
+                s.expires_at = s.expires_at.max(now + SESSION_IDLE).min(s.created_at + SESSION_LIFETIME);
+            }
+        }
+        Ok(())
     }
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
         if let Some(session) = self.state().sessions.get_mut(&id) {

@@ -44,8 +44,16 @@ impl Tenant {
             "/workspace/notifications/deliveries?limit=100",
             "/webhooks/subscriptions",
             "/connections",
+            "/secrets?limit=100",
+            "/settings/model-integrations?limit=100",
+            "/api/variables?limit=100",
+            // Of values there is only this to see: which are equal.
+            "/api/variables/matrix",
         ] {
-            let mut page = self.admin.get(self.path(path)).await.ok();
+            let mut page = match path.strip_prefix("/api/") {
+                None => self.admin.get(self.path(path)).await.ok(),
+                Some(_) => self.admin.within(&self.id).get(path).await.ok(),
+            };
             for item in page["items"].as_array_mut().into_iter().flatten() {
                 for seen in ["lastActiveAt", "lastUsedAt", "emailStatus"] {
                     item.as_object_mut().unwrap().remove(seen);
