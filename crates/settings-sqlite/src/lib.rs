@@ -25,9 +25,6 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/sqlite");
 /// How long a transaction waits for another process's lock, and a call for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a migration is tried.
-const TRIES: u32 = 3;
-
 /// An open SQLite database.
 pub type Database = settings_sql::Database<Lite>;
 /// The store over SQLite.
@@ -151,9 +148,9 @@ impl Engine for Lite {
     }
     async fn migrate(&self) -> Result<(), ConnectError> {
         // sqlx has no lock for migrations of SQLite. Each is one transaction, so of two processes one does it and the other
-        // fails: tried again, it finds the work done.
+        // fails: tried again, it finds the work done. That can happen once with each of them.
         let mut done = MIGRATOR.run(&self.writer).await;
-        for _ in 1..TRIES {
+        for _ in MIGRATOR.iter() {
             if done.is_ok() {
                 break;
             }

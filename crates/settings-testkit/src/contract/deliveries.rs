@@ -2,7 +2,7 @@
 use super::{
     No, Scenario, World,
     telling::{
-        LEASE, attempt, choose, claim, claim_one, connect, delivery, drop_hook, give_up, health, hook, ledger, outgoing,
+        LEASE, attempt, choose, claim, claim_one, connect, delivery, drop_hook, fail, give_up, health, hook, ledger, outgoing,
         patch_hook, quiet, retry, run_failed, settle, status, waiting,
     },
 };
@@ -14,6 +14,7 @@ use settings_domain::{
     notifications::Channel,
     policy::{Actor, EventType, SystemTask, actions, permit},
     ports::{
+        outbound::OutboundUrl,
         outbox::{Claimed, Fate, Job},
         store::{DeliveryFilter, Page},
     },
@@ -140,6 +141,7 @@ async fn attempts_are_told_in_order(world: World) {
 
 async fn what_did_not_count_did_not_happen(world: World) {
     let s = slacked(&world).await;
+    fail(&world, &s).await;
     run_failed(&s, "r-1").await;
     let mut queued = None;
     for fate in [Fate::Postponed(SOON), Fate::Parked(SOON), Fate::Postponed(SOON)] {
@@ -161,6 +163,7 @@ async fn what_did_not_count_did_not_happen(world: World) {
 
 async fn a_parked_delivery_comes_back_marked_when_its_time_is_over(world: World) {
     let s = slacked(&world).await;
+    fail(&world, &s).await;
     run_failed(&s, "r-1").await;
     let message = claim_one(&world).await;
     settle(&world, &message, Some(&attempt(1, false)), Fate::Parked(PARKED_FOR)).await;
@@ -185,6 +188,7 @@ async fn a_connection_that_is_mended_gets_what_was_parked_for_it(world: World) {
     connect(&world, &other, "T1", 1).await;
     choose(&other, FAILED, &[Channel::Slack], None).await.expect("chosen");
     for s in [&s, &other] {
+        fail(&world, s).await;
         run_failed(s, "r-1").await;
     }
     for message in claim(&world, 10).await {
@@ -196,7 +200,12 @@ async fn a_connection_that_is_mended_gets_what_was_parked_for_it(world: World) {
     assert_eq!((message.job, message.parked), (Job::Notification(s.workspace), false));
     assert_eq!(status(&s, message.delivery).await, DeliveryStatus::Pending);
     assert_eq!(status(&other, of_channel(&other, Channel::Slack).await).await, DeliveryStatus::Parked);
+    // It works again: nothing is left waiting for that.
+    settle(&world, &message, None, Fate::Parked(PARKED_FOR)).await;
+    let message = claim_one(&world).await;
+    assert_eq!((message.attempt, message.parked), (0, false));
     // Another team is another connection: what was meant for the one of before is not sent there.
+    fail(&world, &s).await;
     settle(&world, &message, None, Fate::Parked(PARKED_FOR)).await;
     world.pass(Duration::hours(1)).await;
     connect(&world, &s, "T2", 3).await;
@@ -313,6 +322,10 @@ async fn a_webhook_fails_since_its_first_failure_until_it_takes_something(world:
     assert_eq!(since().await, Some(attempt(6, false).at));
     patch_hook(&s, webhook.id, to(SubscriptionStatus::Active)).await;
     assert_eq!(health(&s, webhook.id).await, Health::default(), "what becomes active is taken for healthy");
+    attempted(7, false).await;
+    let url = OutboundUrl::vetted("https://new.example/".into(), "https://new.example".into(), "new.example".into());
+    patch_hook(&s, webhook.id, SubscriptionPatch { url: Some(url), ..SubscriptionPatch::default() }).await;
+    assert_eq!(health(&s, webhook.id).await, Health::default(), "and so is what is somewhere else");
 }
 
 async fn whoever_is_gone_gets_nothing(world: World) {

@@ -3,13 +3,13 @@ use super::{
     No, Scenario, World,
     scenario::{ALL, call},
     telling::{
-        choose, connect, connection, delivery, drop_hook, fresh, hook, hook_record, ledger, outgoing, publish, quiet,
+        choose, connect, connection, delivery, drop_hook, fail, fresh, hook, hook_record, ledger, outgoing, publish, quiet,
         run_failed, sealed, task, waiting,
     },
 };
 use settings_app::members::TheirKeys;
 use settings_domain::{
-    connections::{Connection, ConnectionPatch, ConnectionStatus, SlackFault},
+    connections::{Connection, ConnectionPatch, ConnectionStatus},
     impact::Guard,
     notifications::Channel,
     policy::{EventType, Role, actions},
@@ -145,11 +145,8 @@ async fn a_disconnected_connection_has_no_token(world: World) {
 
 async fn a_connection_in_error_keeps_its_token(world: World) {
     let s = Scenario::acme(&world).await;
-    let there = connect(&world, &s, "T1", 1).await;
-    let mut tx = task::<actions::FailConnection>(&world, &s).await;
-    let audience = audience(tx.load()).await.expect("an audience");
-    let change = there.fail(tx.permit(), 1, SlackFault::Token, "token_revoked", &audience, || fresh(&world));
-    tx.commit(change).await.expect("committed");
+    connect(&world, &s, "T1", 1).await;
+    fail(&world, &s).await;
     let record = connection(&s).await.expect("a connection");
     assert_eq!((record.connection.status, record.token.is_some()), (ConnectionStatus::Error, true));
     assert_eq!(record.connection.status_reason.as_deref(), Some("token_revoked"));
@@ -272,7 +269,7 @@ async fn a_change_of_one_tenant_touches_no_delivery_of_another(world: World) {
     let [theirs] = &ledger(&b, DeliveryFilter::default()).await[..] else { panic!("one delivery") };
     let mut tx = task::<actions::GiveUpDelivery>(&world, &a).await;
     let audience = audience(tx.load()).await.expect("an audience");
-    let change = theirs.give_up(tx.permit(), &audience, Health::default(), || fresh(&world));
+    let change = theirs.give_up(tx.permit(), &audience, Health::default(), false, || fresh(&world));
     assert!(tx.commit(change).await.is_err());
     assert_eq!(&delivery(&b, theirs.delivery.id).await, theirs);
     let hooks = hook(&b, "https://hooks.example/", &[FAILED]).await.expect("a webhook");

@@ -2,9 +2,9 @@
 use super::{No, Scenario, World, scenario::call};
 use settings_app::events::PublishEvent;
 use settings_domain::{
-    connections::{Connection, ConnectionRecord, Grant},
-    deliveries::{Attempt, DeliveryStatus, DeliveryView, Outgoing},
-    events::{Content, EventData, Publication},
+    connections::{Connection, ConnectionRecord, Grant, SlackFault},
+    deliveries::{Attempt, DeliveryStatus, DeliveryView, Message, Outgoing},
+    events::{Content, EventData, Extensions, Publication},
     ids::{ConnectionId, DeliveryId, WebhookSubscriptionId},
     notifications::{Channel, NotificationSettings, PreferenceChange},
     policy::{Actor, EventType, Mutation, SystemTask, actions, permit},
@@ -44,7 +44,7 @@ pub(super) async fn choose(
     let recipients = recipients.map(|all| all.iter().map(|e| e.parse().expect("an address")).collect());
     let change = PreferenceChange { channels: channels.iter().copied().collect(), recipients };
     let wanted = BTreeMap::from([(kind, change)]);
-    Ok(s.app.update_notifications(&permit, &call(&s.admin.caller), &wanted).await?.into_value())
+    Ok(s.app.update_notifications(&permit, &call(&s.admin.caller), &wanted).await?.0.into_value())
 }
 
 /// Sends `events` to a webhook.
@@ -97,6 +97,21 @@ pub(super) async fn connect(world: &World, s: &Scenario, team: &str, mark: u8) -
     let change = Connection::authorize(present.as_ref(), tx.permit(), began, id, grant).expect("a decision");
     tx.commit(change).await.expect("committed").into_value()
 }
+/// Slack refuses the workspace's token from now on. The mails that tell the admins are sent.
+pub(super) async fn fail(world: &World, s: &Scenario) {
+    let mut tx = task::<actions::FailConnection>(world, s).await;
+    let there = tx.load().connection().await.expect("a read").expect("a connection").connection;
+    let audience = audience(tx.load()).await.expect("an audience");
+    let change = there.fail(tx.permit(), there.version, SlackFault::Token, "token_revoked", &audience, || fresh(world));
+    tx.commit(change).await.expect("committed");
+    for message in claim(world, 10).await {
+        let there = s.reads().await.delivery(message.delivery).await.expect("a read");
+        match there.map(|v| v.delivery.message) {
+            Some(Message::SlackFailing(_)) => settle(world, &message, None, Fate::Delivered).await,
+            _ => world.store.release(&[message]).await.expect("given back"),
+        }
+    }
+}
 pub(super) async fn connection(s: &Scenario) -> Option<ConnectionRecord> {
     s.reads().await.connection().await.expect("a read")
 }
@@ -109,6 +124,7 @@ fn event(id: &str, kind: EventType) -> PublishEvent {
         subject: None,
         time: None,
         data: EventData::default(),
+        extensions: Extensions::default(),
     };
     PublishEvent::new(content, OffsetDateTime::UNIX_EPOCH).expect("an event")
 }
@@ -179,7 +195,7 @@ pub(super) async fn give_up(world: &World, s: &Scenario, id: DeliveryId) {
         _ => None,
     };
     let audience = audience(tx.load()).await.expect("an audience");
-    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), || fresh(world));
+    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), false, || fresh(world));
     tx.commit(change).await.expect("committed");
 }
 pub(super) async fn retry(s: &Scenario, id: DeliveryId) -> Result<DeliveryView, No> {

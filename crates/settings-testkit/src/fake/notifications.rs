@@ -4,7 +4,7 @@ use super::{
     state::{Entry, MessageState, State, Tenant},
 };
 use settings_domain::{
-    connections::{Connection, ConnectionRecord, ConnectionWrite},
+    connections::{Connection, ConnectionRecord, ConnectionStatus, ConnectionWrite},
     deliveries::{
         Attempt, DeliveryStatus, DeliveryView, DeliveryWrite, Destination, Message, Outgoing, OutgoingContent,
         OutgoingTo,
@@ -21,7 +21,7 @@ use settings_domain::{
     },
     webhook_subscriptions::{Health, MAX_SUBSCRIPTIONS, SubscriptionStatus, WebhookSubscriptionWrite},
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 fn refused(constraint: &str) -> StoreError {
     StoreError::Constraint(constraint.to_owned())
@@ -81,7 +81,8 @@ pub(super) fn webhook(tenant: &mut Tenant, write: &WebhookSubscriptionWrite) -> 
             let there = tenant.webhooks.get_mut(&row.id).ok_or_else(|| refused("version"))?;
             require(row.version == there.subscription.version + 1)?;
             let before = std::mem::replace(&mut there.subscription, row.clone());
-            if before.status == SubscriptionStatus::Disabled && row.status == SubscriptionStatus::Active {
+            let new = before.status == SubscriptionStatus::Disabled || before.url != row.url;
+            if new && row.status == SubscriptionStatus::Active {
                 tenant.health.remove(&row.id);
             }
             if let Some(secret) = secret {
@@ -211,6 +212,14 @@ pub(super) fn outgoing(state: &State, workspace: WorkspaceId, id: DeliveryId) ->
 
 pub(super) fn settle(state: &mut State, message: &Claimed, attempt: Option<&Attempt>, fate: Fate, now: OffsetDateTime) {
     let id = message.delivery;
+    let Job::Notification(workspace) = message.job else { return };
+    // Nothing waits for a connection that works again.
+    let waits = state.tenants.get(&workspace).and_then(|t| t.connection.as_ref());
+    let waits = waits.is_none_or(|c| c.connection.status == ConnectionStatus::Error);
+    let fate = match fate {
+        Fate::Parked(_) if !waits => Fate::Postponed(Duration::ZERO),
+        fate => fate,
+    };
     let queued = match fate {
         // Whoever brought it there: it is there.
         Fate::Delivered => state.queue.get_mut(&id).filter(|m| m.state == MessageState::Pending),
@@ -240,7 +249,6 @@ pub(super) fn settle(state: &mut State, message: &Claimed, attempt: Option<&Atte
         }
         Fate::Ended => DeliveryStatus::Pending,
     };
-    let Job::Notification(workspace) = message.job else { return };
     let Some(tenant) = state.tenants.get_mut(&workspace) else { return };
     let Some(entry) = tenant.ledger.get_mut(&id) else { return };
     entry.status = status;
