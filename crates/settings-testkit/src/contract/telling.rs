@@ -105,8 +105,9 @@ pub(super) async fn fail(world: &World, s: &Scenario) {
     let change = there.fail(tx.permit(), there.version, SlackFault::Token, "token_revoked", &audience, || fresh(world));
     tx.commit(change).await.expect("committed");
     for message in claim(world, 10).await {
-        match delivery(s, message.delivery).await.delivery.message {
-            Message::SlackFailing(_) => settle(world, &message, None, Fate::Delivered).await,
+        let there = s.reads().await.delivery(message.delivery).await.expect("a read");
+        match there.map(|v| v.delivery.message) {
+            Some(Message::SlackFailing(_)) => settle(world, &message, None, Fate::Delivered).await,
             _ => world.store.release(&[message]).await.expect("given back"),
         }
     }
