@@ -30,7 +30,7 @@ pub(crate) enum Failure {
     Setup,
     /// It said that all is well, and what followed could not be read.
     Malformed,
-    /// Anything else that it answered, with the code if it gave one.
+    /// Anything else that it answered, with the whole code if it gave one.
     Refused {
         status: u16,
         code: Option<String>,
@@ -48,8 +48,7 @@ where
     let failure = match error {
         SdkError::ServiceError(e) => {
             let code = e.err().code().unwrap_or_default();
-            let code = code.strip_suffix("Exception").unwrap_or(code);
-            own(code).unwrap_or_else(|| answered(code, e.raw().status().as_u16()).into())
+            own(short(code)).unwrap_or_else(|| answered(code, e.raw().status().as_u16()).into())
         }
         SdkError::TimeoutError(_) => Failure::TimedOut.into(),
         SdkError::ResponseError(_) => Failure::Malformed.into(),
@@ -59,9 +58,13 @@ where
     (failure, request)
 }
 
+fn short(code: &str) -> &str {
+    code.strip_suffix("Exception").unwrap_or(code)
+}
+
 /// Judges an answer.
 fn answered(code: &str, status: u16) -> Failure {
-    match code {
+    match short(code) {
         "AccessDenied" | "NotAuthorized" => Failure::AccessDenied,
         "NotFound" => Failure::NotFound,
         known if is_about_credentials(known) => Failure::BadCredentials(known.to_owned()),
