@@ -158,10 +158,12 @@ fn target(e: &AuditEntry, people: &BTreeMap<UserId, MemberView>) -> Markup {
         Personal::Absent => e.record.target_id.map(|id| id.to_string()),
     };
     let member = id.as_deref().and_then(|id| of(people, id));
-    match (member, id) {
-        (Some(m), _) => named(m),
-        (None, Some(id)) => html! { (kind) " " code.nowrap { "…" (short(&id)) } },
-        (None, None) => html! { (kind) },
+    // A thing is told by the name that it had, as long as that can be read.
+    match (member, known(e, "name"), id) {
+        (Some(m), ..) => named(m),
+        (None, Some(name), _) => html! { (kind) " " bdi { (name) } },
+        (None, None, Some(id)) => html! { (kind) " " code.nowrap { "…" (short(&id)) } },
+        (None, None, None) => html! { (kind) },
     }
 }
 

@@ -46,6 +46,8 @@ async fn a_value_goes_in_and_is_on_no_page() {
         assert_eq!(shown.status, StatusCode::OK, "{page}");
         silent(&shown);
     }
+    let log = stage.get(Some(&admin), "/acme/settings/audit-log").await;
+    assert!(log.text.contains("variable <bdi>API_TOKEN</bdi>"), "a thing is told by its name");
 }
 
 #[tokio::test]
