@@ -8,9 +8,7 @@ use settings_app::{App, Ports, Rules, worker::Senders};
 use settings_aws::{AwsOptions, KmsKeyring, MimeMessage, SesMailer};
 use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
-    ports::{
-        Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, sign_in::SignInProvider, slack::SlackApi,
-    },
+    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, sign_in::SignInProvider, slack::SlackApi},
     text::EmailKey,
 };
 use settings_egress::{Client, Policy, SystemResolver};

@@ -52,7 +52,16 @@ async fn things(tenant: &Tenant) -> Things {
 fn random() -> Things {
     let id = || uuid::Uuid::now_v7().to_string();
     let values = Values { environment: id(), variable: id(), secret: id(), model: id() };
-    Things { user: id(), invitation: id(), key: id(), environment: id(), delivery: id(), hook: id(), connection: id(), values }
+    Things {
+        user: id(),
+        invitation: id(),
+        key: id(),
+        environment: id(),
+        delivery: id(),
+        hook: id(),
+        connection: id(),
+        values,
+    }
 }
 
 /// Every call that names a thing by its id, as somebody of `home` who names things of wherever.

@@ -2,11 +2,10 @@
 use super::{
     No, Scenario, World,
     telling::{
-        LEASE, attempt, choose, claim, claim_one, connect, delivery, drop_hook, fail, give_up, health, hook, ledger, outgoing,
+        LEASE, attempt, choose, claim, claim_one, connect, delivery, fail, give_up, health, hook, ledger, outgoing,
         patch_hook, quiet, retry, run_failed, settle, status, waiting,
     },
 };
-use settings_app::members::TheirKeys;
 use settings_domain::{
     deliveries::{DeliveryStatus, Destination, Message, OutgoingContent, OutgoingTo, PARKED_FOR},
     events::Event,
@@ -16,7 +15,7 @@ use settings_domain::{
     ports::{
         outbound::OutboundUrl,
         outbox::{Claimed, Fate, Job},
-        store::{DeliveryFilter, Page},
+        store::DeliveryFilter,
     },
     webhook_subscriptions::{Health, SubscriptionPatch, SubscriptionStatus},
 };
@@ -35,11 +34,11 @@ cases![
     a_webhook_fails_since_its_first_failure_until_it_takes_something,
 ];
 
-const FAILED: EventType = EventType::RunFailed;
+pub(super) const FAILED: EventType = EventType::RunFailed;
 const SOON: Duration = Duration::seconds(5);
 
 /// A workspace whose failed runs are told to one webhook alone.
-async fn hooked(world: &World) -> (Scenario, settings_domain::webhook_subscriptions::WebhookSubscription) {
+pub(super) async fn hooked(world: &World) -> (Scenario, settings_domain::webhook_subscriptions::WebhookSubscription) {
     let s = quiet(world, "acme").await;
     let hook = hook(&s, "https://hooks.example/in", &[FAILED]).await.expect("a webhook");
     choose(&s, FAILED, &[Channel::Webhook], None).await.expect("chosen");
@@ -52,7 +51,7 @@ async fn slacked(world: &World) -> Scenario {
     choose(&s, FAILED, &[Channel::Slack], None).await.expect("chosen");
     s
 }
-async fn of_channel(s: &Scenario, channel: Channel) -> DeliveryId {
+pub(super) async fn of_channel(s: &Scenario, channel: Channel) -> DeliveryId {
     let filter = DeliveryFilter { channel: Some(channel), ..DeliveryFilter::default() };
     ledger(s, filter).await.first().expect("a delivery").delivery.id
 }

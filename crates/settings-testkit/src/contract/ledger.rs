@@ -1,26 +1,22 @@
 //! The ledger as it is read: newest first, of this tenant alone, for a month; and nobody gets what is no longer theirs (NO10).
 use super::{
-    No, Scenario, World,
+    World,
+    deliveries::{FAILED, hooked, of_channel},
     telling::{
-        LEASE, attempt, choose, claim, claim_one, connect, delivery, drop_hook, fail, give_up, health, hook, ledger, outgoing,
-        patch_hook, quiet, retry, run_failed, settle, status, waiting,
+        attempt, choose, claim, claim_one, connect, drop_hook, give_up, hook, ledger, outgoing, quiet, run_failed, settle,
     },
 };
 use settings_app::members::TheirKeys;
 use settings_domain::{
-    deliveries::{DeliveryStatus, Destination, Message, OutgoingContent, OutgoingTo, PARKED_FOR},
-    events::Event,
-    ids::DeliveryId,
+    deliveries::{DeliveryStatus, Destination, Message, OutgoingTo},
     notifications::Channel,
-    policy::{Actor, EventType, SystemTask, actions, permit},
+    policy::EventType,
     ports::{
-        outbound::OutboundUrl,
-        outbox::{Claimed, Fate, Job},
+        outbox::Fate,
         store::{DeliveryFilter, Page},
     },
-    webhook_subscriptions::{Health, SubscriptionPatch, SubscriptionStatus},
 };
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 cases![
     whoever_is_gone_gets_nothing,
