@@ -23,7 +23,7 @@ export const screens = async (browser, world, pictures) => {
         for (const scheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
           await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${scheme}.png`, fullPage: !(await page.$("dialog[open]")) && name !== "members-menu" && name !== "drawer" });
+          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${scheme}.png`, fullPage: !(await page.$("dialog[open]")) && !/menu|drawer|uses/.test(name) });
           if (scheme === "light") await page.evaluate(axe);
           await run(page, `${name} ${width} ${scheme}`, scheme === "dark");
         }
@@ -33,7 +33,7 @@ export const screens = async (browser, world, pictures) => {
   }
 };
 
-const paths = (world) => ["/workspace", "/environments", "/environments/new", "/members", "/members/invite", `/members/${world.people.editor.id}/role`, `/members/${world.people.long.id}/remove`, `/members/${world.people.jonas.id}/remove`, "/roles", "/api-keys", "/api-keys?creator=departed", "/api-keys/new", `/api-keys/${world.key.id}/revoke`, "/audit-log", "/audit-log/2", "/audit-log/verify", "/sessions", "/sessions/others/end", "/find?q=role", "/nothing"];
+const paths = (world) => ["/workspace", "/environments", "/environments/new", "/members", "/members/invite", `/members/${world.people.editor.id}/role`, `/members/${world.people.long.id}/remove`, `/members/${world.people.jonas.id}/remove`, "/roles", "/api-keys", "/api-keys?creator=departed", "/api-keys/new", `/api-keys/${world.key.id}/revoke`, "/variables", "/variables?env=production", "/variables?view=compare", "/variables/new", "/variables/import", `/variables/${world.variables.OPENAI_API_KEY.id}/edit`, `/variables/${world.variables.OPENAI_API_KEY.id}/delete`, "/secrets", "/secrets/new", ...["rotate", "seal", "reveal", "delete"].map((verb) => `/secrets/${world.secrets.stripe.id}/${verb}`), "/models", "/models/new", ...["edit", "test", "delete"].map((verb) => `/models/${world.models.bedrock.id}/${verb}`), "/system-models", `/system-models/${world.models.house.id}/edit`, "/audit-digest", "/audit-digest/preview", "/audit-log", "/audit-log/2", "/audit-log/verify", "/sessions", "/sessions/others/end", "/find?q=role", "/nothing"];
 
 export const reflow = async (browser, world) => {
   const spacing = "*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important} p{margin-block-end:2em!important}";

@@ -19,7 +19,7 @@ for (const [width, height] of [[1440, 1000], [390, 844]]) for (const [name, who,
     for (const theme of themes) {
       await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
       await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-      await page.screenshot({ path: `${PICTURES}/${name}-${width}-${theme}.png`, fullPage: width === 390 && !(await page.$("dialog[open]")) && !/menu|drawer/.test(name) });
+      await page.screenshot({ path: `${PICTURES}/${name}-${width}-${theme}.png`, fullPage: width === 390 && !(await page.$("dialog[open]")) && !/menu|drawer|uses/.test(name) });
     }
   } catch (e) { console.log(name, width, e.message.split("\n")[0]); }
   await made.close();

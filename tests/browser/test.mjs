@@ -5,6 +5,7 @@ import { start, mailTo } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
 import * as flows from "./flows.mjs";
+import * as values from "./values.mjs";
 
 const { BINARY, PICTURES, POSTGRES } = process.env;
 if (!BINARY || !POSTGRES) throw new Error("BINARY and POSTGRES have to be set: start scripts/browser-test.sh");
@@ -30,8 +31,10 @@ for (const store of ["sqlite", POSTGRES]) {
   for (const script of [true, false]) {
     const how = script ? "with script" : "without script";
     for (const name of ["signing", "joining", "people", "leaving", "keys", "workspace"]) await part(`${on}: ${name} ${how}`, () => flows[name](browser, world, script));
+    for (const name of ["variables", "imports", "secrets", "models", "digest"]) await part(`${on}: ${name} ${how}`, () => values[name](browser, world, script));
   }
   await part(`${on}: keyboard`, () => flows.keyboard(browser, world));
+  await part(`${on}: roles`, () => values.roles(browser, world));
   await part(`${on}: strangers`, () => flows.strangers(world));
   await world.stop();
 }

@@ -93,6 +93,7 @@ const settle = async (world, link, database) => {
   await key("gone", "Vault sync", ["secrets:read", "workspace:read"]);
   world.used = await key("admin", "Nightly backup", ["workspace:read"]);
   await json(`${world.base}/workspace`, { headers: { "x-api-key": world.used.key } });
+  await fill(world);
   // Names come from an identity provider; people who come by e-mailed links have none, so the database is told.
   name(database, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
   // A second workspace, so that there is one to choose.
@@ -102,6 +103,47 @@ const settle = async (world, link, database) => {
   await api("DELETE", `/workspace/members/${world.people.gone.id}`);
   for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role });
 };
+
+// Variables in three environments, and a workflow that says what it uses.
+const fill = async (world) => {
+  const { items } = await world.api("GET", "/workspace/environments");
+  world.environments = Object.fromEntries(items.map((e) => [e.name, e.id]));
+  const organizationId = (await world.api("GET", "/workspace")).id;
+  const variable = (name, environment, value) => api(world, "POST", "/api/variables", { organizationId, environmentId: world.environments[environment], name, value });
+  for (const [name, production, staging, development] of [
+    ["DEBUG_MODE", "false", "true", "true"],
+    ["MASTODON_ACCESS_TOKEN", "a1", "a2", null],
+    ["MASTODON_SERVER_URL", "https://social.acme.example", "https://social.acme.example", "https://mastodon.example"],
+    ["OPENAI_API_KEY", "sk-1", "sk-1", "sk-1"],
+    ["WAREHOUSE_URL", null, "https://warehouse.acme.example", null],
+  ]) {
+    if (production) (world.variables ??= {})[name] = await variable(name, "production", production);
+    if (staging) await variable(name, "staging", staging);
+    if (development) await variable(name, "development", development);
+  }
+  const secret = (name, environment, value, sealed = false) => world.api("POST", "/secrets", { name, value, sealed, environmentId: world.environments[environment] });
+  world.secrets = {
+    stripe: await secret("Stripe restricted key", "production", "rk_live_canary"),
+    signing: await secret("Webhook signing key", "production", "whsec_canary", true),
+    warehouse: await secret("Warehouse password", "staging", "correct horse\nbattery staple"),
+  };
+  await world.api("POST", `/secrets/${world.secrets.warehouse.id}/rotate`, { value: "correct horse\nbattery staple" });
+  await world.api("PUT", "/references/workflow/wf-2", { name: "Charge customers", uses: [{ kind: "secret", id: world.secrets.stripe.id }] });
+  const model = (body) => world.api("POST", "/settings/model-integrations", body);
+  world.models = {
+    claude: await model({ provider: "anthropic", name: "Claude for releases", description: "Release notes and changelogs", credential: { token: "sk-ant-canary" } }),
+    bedrock: await model({ provider: "aws_bedrock", name: "Claude on Bedrock", modelUrl: "https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-3-sonnet/invoke", credential: { clientKey: "AKIACANARY", secretKey: "canary" } }),
+  };
+  const system = (body) => api(world, "POST", "/api/system-models", body);
+  world.models.house = await system({ name: "House GPT", description: "For every workspace", modelUrl: "https://api.openai.com/v1/chat/completions", token: "sk-canary" });
+  world.models.old = await system({ name: "House GPT (old)", modelUrl: "https://legacy.openai.com/v1/chat/completions", token: "sk-canary" });
+  await api(world, "PUT", `/api/system-models/${world.models.old.id}/visibility`, { visible: false });
+  await world.api("PUT", "/references/prompt/pr-9", { name: "Write changelog", uses: [{ kind: "model", id: world.models.claude.id }, { kind: "model", id: world.models.house.id }] });
+  const uses = ["OPENAI_API_KEY", "MASTODON_ACCESS_TOKEN"].map((name) => ({ kind: "variable", id: world.variables[name].id }));
+  await world.api("PUT", "/references/workflow/wf-1", { name: "Publish release notes", uses });
+  await world.api("PUT", "/references/prompt/pr-7", { name: "Summarise incident", uses: uses.slice(0, 1) });
+};
+const api = (world, method, at, body) => json(world.base + at, { method, body: JSON.stringify(body) }, world.people.admin.token);
 
 const name = (database, names) => {
   const quoted = (text) => `'${text.replaceAll("'", "''")}'`;

@@ -95,16 +95,34 @@
       const r = await get(f.action, { method: "POST", body: new URLSearchParams(new FormData(f, b)) });
       if (r.redirected) { clean(f); location.assign(r.url); return; }
       const t = await r.text();
-      if (r.status < 500 && (r.headers.get("content-type") || "").startsWith("text/html")) { fill(dialog, t); focusIn(); return; }
+      if (/^<!doctype/i.test(t)) { sorry(f, b, plain(t)); return; }
+      if (r.status < 500 && (r.headers.get("content-type") || "").startsWith("text/html")) {
+        // What the server never repeats stays where it was typed.
+        const typed = $$("[data-keep]", f).map((i) => [i.id, i.value]);
+        fill(dialog, t);
+        for (const [id, value] of typed) { const i = document.getElementById(id); if (i && dialog.contains(i)) i.value = value; }
+        focusIn();
+        return;
+      }
       throw new Error(String(r.status));
-    } catch {
-      busy(b, false);
-      let p = $(".net", f);
-      if (!p) { p = document.createElement("p"); p.className = "error net"; p.setAttribute("role", "alert"); $(".dlg-body", f).append(p); }
-      p.textContent = "That didn’t reach the server. Nothing was changed. Check your connection and try again.";
-    }
+    } catch { sorry(f, b, "That didn’t reach the server. Nothing was changed. Check your connection and try again."); }
   });
+  // A whole page came back: a limit, a right that is gone, a fault. What it says is said in the dialog.
+  const plain = (t) => {
+    const holder = document.createElement("template");
+    holder.innerHTML = html.createHTML(t);
+    return $$(".empty h2, .empty p", holder.content).map((n) => n.textContent.trim()).join(" ") || "That didn’t work.";
+  };
+  const sorry = (f, b, text) => {
+    busy(b, false);
+    let p = $(".net", f);
+    if (!p) { p = document.createElement("p"); p.className = "error net"; p.setAttribute("role", "alert"); $(".dlg-body", f).append(p); }
+    p.textContent = text;
+  };
   window.addEventListener("pageshow", (e) => { if (e.persisted) $$("[aria-busy=true]").forEach((b) => busy(b, false)); });
+
+  // A value that is shown once is not kept for going back.
+  window.addEventListener("pagehide", () => $$("[data-once]").forEach((n) => { n.value = ""; n.textContent = ""; }));
 
   // -- unsaved changes
   const snap = new WeakMap();
@@ -136,7 +154,7 @@
       const text = $("[data-dirty-text]", bar), reset = $("[data-when-dirty]", bar);
       const sync = () => {
         const was = (i) => (i.tagName === "SELECT" ? [...i.options].find((o) => o.defaultSelected)?.value ?? i.options[0]?.value : i.defaultValue);
-        const changed = $$("input, select", f).filter((i) => (i.type === "checkbox" || i.type === "radio" ? i.checked !== i.defaultChecked : i.value !== was(i)));
+        const changed = $$("input, select, textarea", f).filter((i) => (i.type === "checkbox" || i.type === "radio" ? i.checked !== i.defaultChecked : i.value !== was(i)));
         $$("[data-changed]", f).forEach((i) => i.removeAttribute("data-changed"));
         changed.forEach((i) => i.setAttribute("data-changed", ""));
         bar.classList.toggle("dirty", changed.length > 0);
@@ -149,6 +167,28 @@
       sync();
     });
 
+    // The next runs of what is chosen, before it is saved; and the hour as it is here.
+    $$("form[data-runs]", root).forEach((f) => {
+      const out = $("#next-runs"), local = $("[data-local]", f); let n = 0;
+      const hour = () => {
+        const at = new Date(), zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+        at.setUTCHours(Number(f.elements.hour.value), 0, 0, 0);
+        local.textContent = `${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} in ${zone || "your time zone"} today`;
+        local.hidden = zone === "UTC";
+      };
+      const run = async () => {
+        const mine = ++n, u = new URL(f.dataset.runs, location.href);
+        for (const name of ["frequency", "dayOfWeek", "dayOfMonth", "hour"]) u.searchParams.set(name, f.elements[name].value);
+        const r = await get(u); if (!r.ok || mine !== n) return;
+        const holder = document.createElement("template"); holder.innerHTML = html.createHTML(await r.text());
+        const fresh = $(".runs", holder.content); if (fresh) out.replaceChildren(fresh);
+      };
+      const changed = (e) => { if (!e.target.name || /^(frequency|dayOf|hour)/.test(e.target.name)) { hour(); run(); } };
+      f.addEventListener("change", changed);
+      f.addEventListener("reset", () => setTimeout(() => { hour(); run(); }));
+      hour();
+    });
+
     $$("[data-copy]", root).forEach((b) => b.addEventListener("click", async () => {
       const src = $(b.dataset.copy, root);
       try { await navigator.clipboard.writeText(src.value ?? src.textContent); } catch { src.select?.(); document.execCommand("copy"); }
@@ -159,6 +199,18 @@
       const box = b.closest(".dlg");
       if (box?.dataset.guard) { box.dataset.copied = "1"; $(".leave", box).hidden = true; $("[data-done]", box).textContent = "Done"; }
       setTimeout(() => { label.textContent = was; }, 2500);
+    }));
+    // A name is offered in the usual spelling, never forced into it.
+    $$("[data-snake]", root).forEach((i) => {
+      const b = $("[data-offer]", i.parentElement);
+      const usual = () => i.value.trim().replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").replace(/^(?=[0-9])/, "_").toUpperCase();
+      const sync = () => { const t = usual(); b.hidden = !t || t === i.value; $("span", b).textContent = t; };
+      i.addEventListener("input", sync); sync();
+      b.addEventListener("click", () => { i.value = usual(); i.dispatchEvent(new Event("input", { bubbles: true })); i.focus(); });
+    });
+    $$("[data-file]", root).forEach((i) => i.addEventListener("change", async () => {
+      const box = $(i.dataset.file, root), file = i.files[0];
+      if (file) { box.value = await file.text(); box.focus(); say(`${file.name} was read`); }
     }));
     $$("[data-select]", root).forEach((i) => i.addEventListener("focus", () => i.select()));
 

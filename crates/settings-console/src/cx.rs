@@ -25,7 +25,6 @@ use settings_domain::{
     transaction::{Call, Caller, Snapshot},
     workspaces::WorkspaceView,
 };
-use sha2::{Digest as _, Sha256};
 use std::{future::Future, ops::Deref, sync::Arc};
 use time::OffsetDateTime;
 
@@ -128,6 +127,12 @@ impl Cx {
         let store = self.site().app().ports().store.clone();
         Ok(Snapshot::open(store.as_ref(), &self.caller, &Selector::Id(self.view.workspace.id)).await?)
     }
+    /// A view of the platform's own tenant, for its owners who may do `A`.
+    pub(crate) async fn platform<A: Action>(&self) -> Result<Snapshot<A>, Stop> {
+        self.require::<A>()?;
+        let store = self.site().app().ports().store.clone();
+        Ok(Snapshot::open(store.as_ref(), &self.caller, &Selector::Platform).await?)
+    }
     /// What goes with a change: the version and the confirmation that the form carries.
     pub(crate) fn call(&self) -> Call {
         let version = self.field("version").parse().ok();
@@ -144,18 +149,18 @@ impl Cx {
         let key = self.field("once");
         let good = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         let idempotent = good.then(|| {
-            let mut hash = Sha256::new();
-            hash.update(self.view.workspace.id.as_uuid());
-            for (name, value) in self.visit.form() {
-                for part in [name, value] {
-                    hash.update((part.len() as u64).to_be_bytes());
-                    hash.update(part);
-                }
-            }
-            let principal = format!("user:{}", self.me.id);
-            IdempotentCall { principal, operation, key: key.to_owned(), fingerprint: hash.finalize().into() }
+            let workspace = self.view.workspace.id.as_uuid();
+            let fields = self.visit.form().iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+            let parts: Vec<&[u8]> = std::iter::once(workspace.as_bytes().as_slice()).chain(fields).collect();
+            // Keyed, since it is stored: a plain hash would let short values be guessed from the database.
+            let fingerprint = self.site().app().ports().mint.fingerprint(&parts);
+            IdempotentCall { principal: self.principal(), operation, key: key.to_owned(), fingerprint }
         });
         Call { idempotent, ..self.call() }
+    }
+    /// Who they are to limits and to repeated calls: the same as at the API.
+    pub(crate) fn principal(&self) -> String {
+        format!("user:{}", self.me.id)
     }
     /// A key for a form that creates; the one it was sent with where it is shown again.
     pub(crate) fn once(&self) -> String {

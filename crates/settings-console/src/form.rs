@@ -16,6 +16,12 @@ impl Faults {
     pub(crate) fn field(&mut self, name: &'static str, text: impl Into<String>) {
         self.of_fields.push((name, text.into()));
     }
+    /// A fault of a field, unless it has one already.
+    pub(crate) fn missing(&mut self, name: &'static str, text: &str) {
+        if self.of(name).is_none() {
+            self.field(name, text);
+        }
+    }
     /// Reads a field, or notes why it can't be: `subject` begins the sentence, such as "The name".
     pub(crate) fn parse<T: FromStr<Err: Display>>(
         &mut self,

@@ -18,6 +18,7 @@ mod site;
 mod stop;
 mod ui;
 mod visit;
+mod write_only;
 
 pub use site::{Console, SignIn};
 
@@ -26,8 +27,8 @@ use maud::Markup;
 use site::Site;
 use std::sync::Arc;
 
-/// The largest form, in bytes.
-const MAX_FORM: usize = 64 * 1024;
+/// The largest form, in bytes: as much as a body of the API. A value of 64 KiB takes up to three times that in a form.
+const MAX_FORM: usize = settings_api::input::MAX_BODY;
 
 /// Every page of the console. Mount it beside the API, under the same edge: it wants the request's id and the client's
 /// address in the extensions.

@@ -29,6 +29,15 @@ pub(crate) struct Rule {
     pub(crate) text: String,
 }
 
+impl Rule {
+    /// Somebody else changed the thing that was to be deleted, sealed or rotated.
+    pub(crate) fn changed_meanwhile(what: &str) -> Self {
+        let text =
+            format!("Somebody changed this {what} meanwhile. Look at it again, then go on if you still want to.");
+        Self { status: StatusCode::PRECONDITION_FAILED, pointer: None, text }
+    }
+}
+
 impl Refusal {
     /// Sorts a failure; what no form can help with stops the page.
     pub(crate) fn of<E: Classified>(failure: Failure<E>) -> Result<Self, Stop> {
@@ -49,6 +58,10 @@ impl Refusal {
                 Ok(Self::Rule(Rule { status, pointer: e.pointer(), text: e.to_string() }))
             }
         }
+    }
+    /// For forms that carry a version and can't show what changed: says that something did.
+    pub(crate) fn or_changed(self, what: &str) -> Result<Rule, Stop> {
+        if matches!(self, Self::Stale) { Ok(Rule::changed_meanwhile(what)) } else { self.rule() }
     }
     /// For forms that carry neither version nor confirmation.
     pub(crate) fn rule(self) -> Result<Rule, Stop> {

@@ -9,7 +9,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use settings_domain::{
     api_keys::ApiKey,
     ids::{ApiKeyId, InvitationId, SessionId, SignInId},
@@ -33,6 +33,10 @@ const WEBHOOK_SECRET: &str = "whsec_";
 const MAX_CURSOR: usize = 1024;
 /// Version of the cursor's format.
 const CURSOR: &[u8] = &[1];
+/// Longest draft that is looked at: it comes in a form of at most as much.
+const MAX_DRAFT: usize = 256 * 1024;
+/// Version of the draft's format; a cursor never opens as a draft.
+const DRAFT: &[u8] = &[2];
 
 /// Makes and recognises tokens, seals and cursors: the service's [`TokenMint`].
 pub struct Tokens {
@@ -177,5 +181,19 @@ impl TokenMint for Tokens {
         }
         let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         self.cursor_key(context).open(CURSOR, &[context], &sealed).map(|position| position.to_vec())
+    }
+
+    fn seal_draft(&self, context: &[u8], value: &SecretString) -> Result<String, NoEntropy> {
+        let value = value.expose_secret().as_bytes();
+        Ok(URL_SAFE_NO_PAD.encode(self.cursor_key(context).seal(DRAFT, &[context], value)?))
+    }
+
+    fn open_draft(&self, context: &[u8], draft: &str) -> Option<SecretString> {
+        if draft.len() > MAX_DRAFT {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(draft).ok()?;
+        let value = self.cursor_key(context).open(DRAFT, &[context], &sealed)?;
+        std::str::from_utf8(&value).ok().map(SecretString::from)
     }
 }

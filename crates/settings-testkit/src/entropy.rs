@@ -1,6 +1,6 @@
 //! Ids, tokens and a clock that are the same in every run.
 use crate::bytes::{hash, hex, unhex};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use settings_domain::{
     api_keys::ApiKey,
     ids::{ApiKeyId, InvitationId, SessionId, SignInId},
@@ -132,6 +132,13 @@ impl TokenMint for FixedMint {
         let (position, tag) = cursor.split_once('.')?;
         let position = unhex(position)?;
         (tag == hex(&hash(&[b"cursor", context, &position]))).then_some(position)
+    }
+    fn seal_draft(&self, context: &[u8], value: &SecretString) -> Result<String, NoEntropy> {
+        self.seal_cursor(&[b"draft", context].concat(), value.expose_secret().as_bytes())
+    }
+    fn open_draft(&self, context: &[u8], draft: &str) -> Option<SecretString> {
+        let value = self.open_cursor(&[b"draft", context].concat(), draft)?;
+        String::from_utf8(value).ok().map(SecretString::from)
     }
 }
 

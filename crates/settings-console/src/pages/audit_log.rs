@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use settings_domain::{
     audit::{Fact, Risk},
     ids::UserId,
-    members::User,
+    members::MemberView,
     policy::{Permission, actions},
     ports::store::{AuditEntry, AuditFilter},
 };
@@ -102,12 +102,12 @@ fn known<'a>(e: &'a AuditEntry, field: &str) -> Option<&'a str> {
     if let Personal::Known(value) = personal(e, field) { Some(value) } else { None }
 }
 
-fn of<'a>(people: &'a BTreeMap<UserId, User>, id: &str) -> Option<&'a User> {
+fn of<'a>(people: &'a BTreeMap<UserId, MemberView>, id: &str) -> Option<&'a MemberView> {
     people.get(&id.parse().ok()?)
 }
 
-/// The people that events speak of. Former members are not among them: their ids stay ids.
-async fn people(cx: &Cx, entries: &[AuditEntry]) -> Result<BTreeMap<UserId, User>, Stop> {
+/// The people that events speak of, those who left included. Who was erased is not among them: events lost their ids.
+async fn people(cx: &Cx, entries: &[AuditEntry]) -> Result<BTreeMap<UserId, MemberView>, Stop> {
     let mut found = BTreeMap::new();
     if !cx.can(Permission::MembersRead) {
         return Ok(found);
@@ -117,9 +117,9 @@ async fn people(cx: &Cx, entries: &[AuditEntry]) -> Result<BTreeMap<UserId, User
     for id in entries.iter().flat_map(|e| ["actor", "target"].map(|f| known(e, f))) {
         let Some(Ok(id)) = id.map(str::parse::<UserId>) else { continue };
         if asked.insert(id)
-            && let Some(m) = snapshot.member(id).await?
+            && let Some(m) = snapshot.anybody(id).await?
         {
-            found.insert(id, m.user);
+            found.insert(id, m);
         }
     }
     Ok(found)
@@ -129,12 +129,17 @@ fn short(id: &str) -> &str {
     id.get(id.len().saturating_sub(6)..).unwrap_or(id)
 }
 
+/// A name, and whether its bearer is gone.
+fn named(m: &MemberView) -> Markup {
+    html! { span { bdi { (called(&m.user)) } @if !m.member.is_active() { span.sub { " (former member)" } } } }
+}
+
 /// Who did it: a name, an id, or what is left of one.
-fn actor(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
+fn actor(e: &AuditEntry, people: &BTreeMap<UserId, MemberView>) -> Markup {
     match personal(e, "actor") {
         Personal::Erased => html! { span.tombstone { (ERASED) } },
         Personal::Known(id) => html! {
-            @if let Some(user) = of(people, id) { (avatar(called(user), user.id.as_uuid())) bdi { (called(user)) } }
+            @if let Some(m) = of(people, id) { (avatar(called(&m.user), m.user.id.as_uuid())) (named(m)) }
             @else { span { "Former member " code.nowrap { "…" (short(id)) } } }
         },
         Personal::Absent => match (e.record.actor_kind.as_str(), e.record.actor_key) {
@@ -145,22 +150,22 @@ fn actor(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
     }
 }
 
-fn target(e: &AuditEntry, people: &BTreeMap<UserId, User>) -> Markup {
+fn target(e: &AuditEntry, people: &BTreeMap<UserId, MemberView>) -> Markup {
     let kind = e.record.target_kind.replace('_', " ");
     let id = match personal(e, "target") {
         Personal::Erased => return html! { span.tombstone { (ERASED) } },
         Personal::Known(id) => Some(id.to_owned()),
         Personal::Absent => e.record.target_id.map(|id| id.to_string()),
     };
-    let user = id.as_deref().and_then(|id| of(people, id));
-    match (user, id) {
-        (Some(user), _) => html! { bdi { (called(user)) } },
+    let member = id.as_deref().and_then(|id| of(people, id));
+    match (member, id) {
+        (Some(m), _) => named(m),
         (None, Some(id)) => html! { (kind) " " code.nowrap { "…" (short(&id)) } },
         (None, None) => html! { (kind) },
     }
 }
 
-fn risk_badge(risk: Risk) -> Markup {
+pub(super) fn risk_badge(risk: Risk) -> Markup {
     let class = match risk {
         Risk::Low => "low",
         Risk::Medium => "medium",
@@ -250,7 +255,7 @@ fn filters(cx: &Cx, asked: &Asked) -> Markup {
 }
 
 /// What is filtered by, each with a way to drop it.
-fn chips(cx: &Cx, asked: &Asked, people: &BTreeMap<UserId, User>) -> Markup {
+fn chips(cx: &Cx, asked: &Asked, people: &BTreeMap<UserId, MemberView>) -> Markup {
     let parts = asked.parts();
     let without = |name: &str| {
         let rest: Vec<(&str, &str)> = parts.iter().filter(|(n, _)| *n != name).map(|(n, v)| (*n, v.as_str())).collect();
@@ -258,7 +263,7 @@ fn chips(cx: &Cx, asked: &Asked, people: &BTreeMap<UserId, User>) -> Markup {
     };
     let shown = |name: &str, value: &str| match name {
         "actor" => match of(people, value) {
-            Some(user) => format!("Who: {}", called(user)),
+            Some(m) => format!("Who: {}", called(&m.user)),
             None => format!("Who: …{}", short(value)),
         },
         "action" => format!("Event: {value}"),

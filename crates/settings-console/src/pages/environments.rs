@@ -1,5 +1,5 @@
 //! Environments (seed A): production is always there and protected.
-use super::errors;
+use super::{errors, in_environment};
 use crate::{
     cx::{self, Cx},
     form::Faults,
@@ -49,7 +49,9 @@ const fn tier_about(tier: Tier) -> &'static str {
 }
 
 async fn list(cx: Arc<Cx>) -> Answer {
-    let environments = cx.snapshot::<actions::ListEnvironments>().await?.environments().await?;
+    let mut snapshot = cx.snapshot::<actions::ListEnvironments>().await?;
+    let (environments, counts) = (snapshot.environments().await?, snapshot.variable_counts().await?);
+    drop(snapshot);
     let (update, drop) = (cx.can(Permission::EnvironmentsUpdate), cx.can(Permission::EnvironmentsDelete));
     let create = cx.can(Permission::EnvironmentsCreate);
     let admins = if update { Vec::new() } else { errors::admins(&cx).await };
@@ -57,15 +59,16 @@ async fn list(cx: Arc<Cx>) -> Answer {
         @if !update { (banner(Tone::Info, &html! { p { "You can see environments, but not change them. " (ask_admins(&cx, &admins)) } })) }
         section.card aria-labelledby="h-environments" {
             div.card-head { h2 id="h-environments" { "Environments " span.count { (environments.len()) } } }
-            table.list role="table" {
+            table.list.places role="table" {
                 caption.vh { "Environments" }
                 thead role="rowgroup" { tr role="row" {
                     th role="columnheader" scope="col" { "Name" }
                     th role="columnheader" scope="col" { "Kind" }
+                    th role="columnheader" scope="col" { "Variables" }
                     th role="columnheader" scope="col" { "Created" }
                     @if update || drop { th.end role="columnheader" scope="col" { span.vh { "Actions" } } }
                 } }
-                tbody role="rowgroup" { @for e in &environments { (row(&cx, e, update, drop)) } }
+                tbody role="rowgroup" { @for e in &environments { (row(&cx, e, counts.get(&e.id).copied().unwrap_or(0), update, drop)) } }
             }
         }
         p.hint { "Build and try workflows in staging or development. Deploying straight to production is the most common cause of surprises." }
@@ -75,7 +78,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
     Cx::ok(layout(&cx, Page { section: "environments", title: "Environments", lead, action, body, bare: false }))
 }
 
-fn row(cx: &Cx, e: &Environment, update: bool, drop: bool) -> Markup {
+fn row(cx: &Cx, e: &Environment, variables: i64, update: bool, drop: bool) -> Markup {
     let name = e.name.as_str();
     html! {
         tr role="row" {
@@ -84,6 +87,10 @@ fn row(cx: &Cx, e: &Environment, update: bool, drop: bool) -> Markup {
                 div { div.name.mono { (name) } @if e.is_protected() { div.sub { "Protected. Always present." } } }
             }
             td.c-role role="cell" { span.badge.{"tier-" (e.tier.name())} { (tier_name(e.tier)) } }
+            td.c-count role="cell" {
+                @if cx.can(Permission::VariablesRead) { a href=(cx.url(&in_environment::list_of("variables", Some(e)))) { (variables) span.cell-key { @if variables == 1 { " variable" } @else { " variables" } } span.vh { " in " (name) } } }
+                @else { (variables) }
+            }
             td.c-joined.muted role="cell" { span.cell-key { "Created " } (when(e.created_at, None)) }
             @if update || drop {
                 td.end.c-act role="cell" { @if !e.is_protected() { div.row-act {
@@ -338,7 +345,7 @@ async fn delete(cx: Arc<Cx>) -> Answer {
                 delete_form(&cx, &e, &faults, Some(&impact), StatusCode::PRECONDITION_REQUIRED)
             }
             Refusal::Stale => {
-                faults.rule(crate::refusal::Rule { status: StatusCode::PRECONDITION_FAILED, pointer: None, text: "Somebody changed this environment meanwhile. Look at it again, then delete it if you still want to.".to_owned() }, POINTERS);
+                faults.rule(crate::refusal::Rule::changed_meanwhile("environment"), POINTERS);
                 delete_form(&cx, &e, &faults, None, StatusCode::PRECONDITION_FAILED)
             }
             other @ (Refusal::Rule(_) | Refusal::Reused) => {

@@ -1,5 +1,5 @@
 //! Settings search where there is no script.
-use super::NAV;
+use super::{NAV, listed};
 use crate::{
     cx::{self, Cx},
     site::Site,
@@ -21,7 +21,8 @@ async fn find(cx: Arc<Cx>) -> Answer {
         let text = format!("{} {} {}", s.label, s.words, s.about).to_lowercase();
         words.iter().all(|w| text.contains(w))
     };
-    let hits: Vec<_> = NAV.iter().flat_map(|(_, sections)| sections.iter()).filter(hit).collect();
+    let hits: Vec<_> =
+        NAV.iter().flat_map(|(_, sections)| sections.iter()).filter(|s| listed(&cx, s)).filter(hit).collect();
     let body = html! {
         section.card aria-label="Results" {
             @if hits.is_empty() {

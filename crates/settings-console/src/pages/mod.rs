@@ -1,21 +1,26 @@
 //! The pages, one file per section, and the navigation that they share.
 mod api_keys;
+mod audit_digest;
 mod audit_log;
 mod environments;
 pub(crate) mod errors;
 mod find;
 mod general;
 mod home;
+mod in_environment;
 mod invitations;
 mod joining;
 mod members;
+mod models;
 mod roles;
+mod secrets;
 mod sessions;
 mod sign_in;
+mod variables;
 
-use crate::{site::Site, ui::Icon};
+use crate::{cx::Cx, site::Site, ui::Icon};
 use axum::Router;
-use settings_domain::policy::Permission;
+use settings_domain::policy::{Permission, Role};
 use std::sync::Arc;
 
 /// Adds a section's routes.
@@ -32,6 +37,10 @@ pub(crate) const ALL: &[Routes] = &[
     invitations::routes,
     roles::routes,
     api_keys::routes,
+    variables::routes,
+    secrets::routes,
+    models::routes,
+    audit_digest::routes,
     audit_log::routes,
     sessions::routes,
     find::routes,
@@ -93,25 +102,74 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
     ),
     (
         "Credentials",
-        &[Section {
-            slug: "api-keys",
-            label: "API keys",
-            icon: Icon::Key,
-            needs: Some(Permission::ApiKeysRead),
-            words: "token scopes x-api-key revoke credentials",
-            about: "Keys for scripts and services.",
-        }],
+        &[
+            Section {
+                slug: "api-keys",
+                label: "API keys",
+                icon: Icon::Key,
+                needs: Some(Permission::ApiKeysRead),
+                words: "token scopes x-api-key revoke credentials",
+                about: "Keys for scripts and services.",
+            },
+            Section {
+                slug: "variables",
+                label: "Variables",
+                icon: Icon::Braces,
+                needs: Some(Permission::VariablesRead),
+                words: "env dotenv import configuration values compare matrix",
+                about: "Values that workflows get when they run.",
+            },
+            Section {
+                slug: "secrets",
+                label: "Secrets",
+                icon: Icon::Lock,
+                needs: Some(Permission::SecretsRead),
+                words: "reveal rotate seal sealed vault password token value",
+                about: "Kept encrypted, revealed only with a trace.",
+            },
+        ],
+    ),
+    (
+        "AI",
+        &[
+            Section {
+                slug: "models",
+                label: "Models",
+                icon: Icon::Cpu,
+                needs: Some(Permission::ModelsRead),
+                words: "model integrations ai provider anthropic openai google azure bedrock llm token credential test",
+                about: "AI providers that prompts and agents can use.",
+            },
+            Section {
+                slug: "system-models",
+                label: "System models",
+                icon: Icon::Globe,
+                needs: Some(Permission::SystemModelsUpdate),
+                words: "platform ai provider visible hidden",
+                about: "AI providers that the platform offers to every workspace.",
+            },
+        ],
     ),
     (
         "Monitoring",
-        &[Section {
-            slug: "audit-log",
-            label: "Audit log",
-            icon: Icon::Log,
-            needs: Some(Permission::AuditRead),
-            words: "events history chain verify risk who",
-            about: "Who did what, when, provably.",
-        }],
+        &[
+            Section {
+                slug: "audit-digest",
+                label: "Audit digest",
+                icon: Icon::Clock,
+                needs: Some(Permission::AuditDigestRead),
+                words: "mail email summary schedule daily weekly monthly recipients risk",
+                about: "A summary of the audit log by e-mail.",
+            },
+            Section {
+                slug: "audit-log",
+                label: "Audit log",
+                icon: Icon::Log,
+                needs: Some(Permission::AuditRead),
+                words: "events history chain verify risk who",
+                about: "Who did what, when, provably.",
+            },
+        ],
     ),
     (
         "You",
@@ -125,6 +183,12 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
         }],
     ),
 ];
+
+/// Whether a person sees an entry. What they may not open stays visible, with a lock, as long as an admin could let them;
+/// what belongs to the platform's owners alone is nobody else's concern.
+pub(crate) fn listed(cx: &Cx, section: &Section) -> bool {
+    section.needs.is_none_or(|p| cx.can(p) || Role::ALL.iter().any(|r| r.permissions().contains(p)))
+}
 
 /// The entry of a section.
 pub(crate) fn section(slug: &str) -> Option<&'static Section> {

@@ -59,7 +59,7 @@ pub(crate) fn impact_list(impact: &Impact) -> Markup {
         (banner(Tone::Danger, &html! {
             p { strong { "This would affect " (super::count(impact.affected().len(), "thing", "things")) ":" } }
             ul.facts {
-                @for a in impact.affected() { li { strong { bdi { (a.name) } } " " (a.why) } }
+                @for a in impact.affected() { li { strong { bdi { (a.name) } ":" } " " (a.why) } }
             }
         }))
     }

@@ -3,7 +3,7 @@ use super::{
     icons::{Icon, icon},
     role_about, role_name,
 };
-use crate::form::Faults;
+use crate::{cx::Cx, form::Faults, write_only::draft_of};
 use maud::{Markup, html};
 use settings_domain::policy::Role;
 
@@ -58,6 +58,33 @@ pub(crate) fn text_input(
                 autofocus[focus] aria-invalid=[invalid] aria-describedby=[described];
         }
     })
+}
+
+/// A field for a value that no page shows.
+pub(crate) struct WriteOnly<'a> {
+    pub(crate) id: &'static str,
+    pub(crate) label: &'a str,
+    pub(crate) hint: Option<Markup>,
+    /// Whether something has to be entered; not where a draft of it is carried along.
+    pub(crate) required: bool,
+}
+
+/// The field: masked until its tick box is set, and only ever filled by who types. What was sent before is carried along as
+/// a draft that nobody can read.
+pub(crate) fn write_only(cx: &Cx, f: &WriteOnly<'_>, faults: &Faults) -> Markup {
+    let draft = cx.draft(f.id);
+    let kept = html! { "What you entered is kept. Leave this empty to use it, or enter something else." };
+    // Beside a fault the hint would say the opposite.
+    let hint = if draft.is_some() { Some(&kept) } else { f.hint.as_ref().filter(|_| faults.of(f.id).is_none()) };
+    let control = field(f.id, f.label, hint, faults, |described, invalid| {
+        html! {
+            textarea.mono id=(f.id) name=(f.id) rows="1" required[f.required && draft.is_none()] autocomplete="off"
+                autocapitalize="off" spellcheck="false" aria-describedby=[described] aria-invalid=[invalid] {}
+            @if let Some(draft) = &draft { input type="hidden" name=(draft_of(f.id)) value=(draft); }
+            label.tick.peek { input type="checkbox"; span { "Show what I type" } }
+        }
+    });
+    html! { div.write-only { (control) } }
 }
 
 /// Roles to choose from, none above `most`.

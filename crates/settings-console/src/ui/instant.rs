@@ -12,6 +12,14 @@ fn exact(at: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
+/// `Mon 5 Jan 2026, 08:00 UTC`: of what is planned to the hour.
+pub(crate) fn moment(at: OffsetDateTime) -> String {
+    at.format(format_description!(
+        "[weekday repr:short] [day padding:none] [month repr:short] [year], [hour]:[minute] UTC"
+    ))
+    .unwrap_or_default()
+}
+
 /// A day, with the instant behind it. `shown` is what is read instead, where it is given.
 pub(crate) fn when(at: OffsetDateTime, shown: Option<String>) -> Markup {
     let machine = at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default();
@@ -46,6 +54,6 @@ mod tests {
         assert_eq!(said(Duration::hours(-23)), "23 hours ago");
         assert_eq!(said(Duration::days(-63)), "63 days ago");
         assert_eq!(said(Duration::days(5)), "in 5 days");
-        assert_eq!(day(now), "5 Jan 2026");
+        assert_eq!((day(now), moment(now)), ("5 Jan 2026".to_owned(), "Mon 5 Jan 2026, 12:00 UTC".to_owned()));
     }
 }

@@ -4,7 +4,11 @@ use super::{
     icons::{Icon, icon},
     parts::{avatar, called},
 };
-use crate::{assets, cx::Cx, pages::NAV};
+use crate::{
+    assets,
+    cx::Cx,
+    pages::{NAV, listed},
+};
 use maud::{DOCTYPE, Markup, html};
 
 /// A page inside the shell.
@@ -99,7 +103,7 @@ fn navigation(cx: &Cx, section: &str) -> Markup {
                     section data-nav-group {
                         h2 { (group) }
                         ul {
-                            @for s in *sections {
+                            @for s in sections.iter().filter(|s| listed(cx, s)) {
                                 @let locked = s.needs.is_some_and(|p| !cx.can(p));
                                 li data-nav-item data-words=(s.words) {
                                     a.locked[locked] href=(cx.url(s.slug)) aria-current=[(s.slug == section).then_some("page")] {

@@ -6,17 +6,19 @@ mod instant;
 mod layout;
 mod parts;
 mod scopes;
+mod uses;
 
 pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
-pub(crate) use fields::{field, form_faults, role_cards, text_input};
+pub(crate) use fields::{WriteOnly, field, form_faults, role_cards, text_input, write_only};
 pub(crate) use icons::{Icon, icon};
-pub(crate) use instant::{ago, day, when};
+pub(crate) use instant::{ago, day, moment, when};
 pub(crate) use layout::{Page, bare, layout};
 pub(crate) use parts::{
-    Tone, ask_admins, avatar, banner, called, copy_value, empty, gauge, pager, person, role_badge, scope_badges, zero,
+    Tab, Tone, ask_admins, avatar, banner, called, copy_value, empty, gauge, pager, person, role_badge, scope_badges,
+    tabs, zero,
 };
-
 pub(crate) use scopes::scope_grid;
+pub(crate) use uses::{used_by, uses_banner};
 
 use settings_domain::policy::Role;
 

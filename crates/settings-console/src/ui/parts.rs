@@ -160,3 +160,28 @@ pub(crate) fn copy_value(id: &str, value: &str) -> Markup {
         }
     }
 }
+
+/// A part of a page that has an address of its own.
+pub(crate) struct Tab<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) href: String,
+    pub(crate) current: bool,
+    /// Whether it is of what is protected.
+    pub(crate) locked: bool,
+}
+
+/// Links to the parts of a page; they work like any other link.
+pub(crate) fn tabs(label: &str, all: &[Tab<'_>]) -> Markup {
+    html! {
+        nav.tabs aria-label=(label) {
+            ul {
+                @for tab in all {
+                    li { a href=(tab.href) aria-current=[tab.current.then_some("page")] {
+                        @if tab.locked { (icon(Icon::Lock)) }
+                        (tab.label)
+                    } }
+                }
+            }
+        }
+    }
+}

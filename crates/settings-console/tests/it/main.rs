@@ -1,9 +1,13 @@
 //! The console over the fake store.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failure ends the test that meets it")]
 mod contrast;
+mod digest;
 mod escaping;
 mod forms;
 mod markup;
+mod models;
 mod policy;
+mod secrets;
 mod sessions;
 mod stage;
+mod variables;

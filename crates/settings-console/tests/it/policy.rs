@@ -12,6 +12,9 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
     let environments = stage.environments(admin).await;
     let staging = &environments.iter().find(|(_, n)| n == "staging").unwrap().0;
     let user = other.user;
+    let variable = stage.variable(admin, "staging", "TOKEN", "v").await;
+    let secret = stage.secret(admin, "staging", "Stripe", "v").await;
+    let model = stage.model(admin, "GPT", "https://models.example/v1", "v").await;
     [
         ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
         ("environments".to_owned(), Some(Permission::EnvironmentsRead)),
@@ -27,6 +30,30 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
         ("api-keys".to_owned(), Some(Permission::ApiKeysRead)),
         ("api-keys/new".to_owned(), Some(Permission::ApiKeysCreate)),
         (format!("api-keys/{key}/revoke"), Some(Permission::ApiKeysRevoke)),
+        ("variables".to_owned(), Some(Permission::VariablesRead)),
+        ("variables?view=compare".to_owned(), Some(Permission::VariablesRead)),
+        ("variables/new".to_owned(), Some(Permission::VariablesCreate)),
+        ("variables/import".to_owned(), Some(Permission::VariablesUpdate)),
+        (format!("variables/{variable}/edit"), Some(Permission::VariablesUpdate)),
+        (format!("variables/{variable}/delete"), Some(Permission::VariablesDelete)),
+        ("secrets".to_owned(), Some(Permission::SecretsRead)),
+        ("secrets/new".to_owned(), Some(Permission::SecretsCreate)),
+        (format!("secrets/{secret}/rotate"), Some(Permission::SecretsUpdate)),
+        (format!("secrets/{secret}/seal"), Some(Permission::SecretsUpdate)),
+        (format!("secrets/{secret}/reveal"), Some(Permission::SecretsReveal)),
+        (format!("secrets/{secret}/delete"), Some(Permission::SecretsDelete)),
+        ("models".to_owned(), Some(Permission::ModelsRead)),
+        ("models/new".to_owned(), Some(Permission::ModelsCreate)),
+        (format!("models/{model}/edit"), Some(Permission::ModelsUpdate)),
+        (format!("models/{model}/test"), Some(Permission::ModelsUpdate)),
+        (format!("models/{model}/delete"), Some(Permission::ModelsDelete)),
+        ("system-models".to_owned(), Some(Permission::SystemModelsUpdate)),
+        ("system-models/new".to_owned(), Some(Permission::SystemModelsCreate)),
+        (format!("system-models/{model}/edit"), Some(Permission::SystemModelsUpdate)),
+        (format!("system-models/{model}/test"), Some(Permission::SystemModelsUpdate)),
+        (format!("system-models/{model}/delete"), Some(Permission::SystemModelsDelete)),
+        ("audit-digest".to_owned(), Some(Permission::AuditDigestRead)),
+        ("audit-digest/preview".to_owned(), Some(Permission::AuditDigestRead)),
         ("audit-log".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/1".to_owned(), Some(Permission::AuditRead)),
         ("audit-log/verify".to_owned(), Some(Permission::AuditRead)),
@@ -76,6 +103,12 @@ async fn buttons_are_shown_to_whom_they_work_for() {
         ("/acme/settings/members", "/resend\"", Permission::MembersInvite),
         ("/acme/settings/api-keys", "api-keys/new", Permission::ApiKeysCreate),
         ("/acme/settings/workspace", "Save changes", Permission::WorkspaceUpdate),
+        ("/acme/settings/variables", "variables/new", Permission::VariablesCreate),
+        ("/acme/settings/variables", "variables/import", Permission::VariablesUpdate),
+        ("/acme/settings/variables", "/edit\"", Permission::VariablesUpdate),
+        ("/acme/settings/variables", "/delete\"", Permission::VariablesDelete),
+        ("/acme/settings/variables?view=compare", "/edit\"", Permission::VariablesUpdate),
+        ("/acme/settings/variables?view=compare", "variables/new", Permission::VariablesCreate),
     ];
     pages(&stage, &people[0].0, &people[2].0).await;
     for (who, role) in &people {
@@ -96,7 +129,9 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
     let before = stage.members(&people[0].0).await;
     for (who, role) in people.iter().filter(|(_, r)| *r != Role::Admin) {
         for (path, needs) in &pages {
-            let Some(needs) = needs.filter(|p| !role.permissions().contains(*p)) else { continue };
+            if needs.is_none_or(|p| role.permissions().contains(p)) {
+                continue;
+            }
             let form = [
                 ("role", "admin"),
                 ("email", "x@people.example"),
@@ -105,7 +140,20 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
                 ("confirm", "staging"),
             ];
             let shown = stage.post(who, path, &form).await;
-            let read_only = [Permission::MembersRead, Permission::ApiKeysRead, Permission::AuditRead].contains(&needs);
+            // A page without a form.
+            let read_only = [
+                "/members",
+                "/api-keys",
+                "/audit-digest/preview",
+                "/audit-log",
+                "/audit-log/1",
+                "/audit-log/verify",
+                "/secrets",
+                "/models",
+                "/system-models",
+            ]
+            .iter()
+            .any(|page| path.ends_with(&format!("/settings{page}")));
             let expected = if read_only { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::FORBIDDEN };
             assert_eq!(shown.status, expected, "{role} {path}");
         }
@@ -121,6 +169,10 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
     assert_eq!(stage.members(&people[0].0).await, before);
     assert_eq!(stage.key_names(&people[0].0).await, ["CI"]);
     assert_eq!(stage.environments(&people[0].0).await.len(), 2);
+    assert_eq!(stage.variable_names(&people[0].0).await, ["TOKEN v1"]);
+    let secrets = stage.secrets(&people[0].0).await;
+    assert!(secrets.iter().map(|s| (s.name.as_str(), s.version, s.sealed)).eq([("Stripe", 1, false)]));
+    assert_eq!(stage.events(&people[0].0, "secret.accessed").await, 0);
 }
 
 #[tokio::test]

@@ -7,15 +7,22 @@ use settings_api::Api;
 use settings_app::{App, Ports, Rules};
 use settings_console::{Console, SignIn};
 use settings_domain::{
+    audit_digest::AuditDigest,
     ids::UserId,
     impact::Guard,
+    models::Model,
     policy::{Role, ScopeSet, actions},
     ports::{
         identity::Profile,
-        store::{ApiKeyFilter, MemberFilter, Page, Selector},
+        store::{ApiKeyFilter, AuditFilter, MemberFilter, Page, Selector},
         tokens::TokenMint as _,
     },
+    references::{Declaration, ReferrerKey, Use, UsedKind},
+    sealed::SecretValue,
+    secrets::Secret,
+    text::{Email, EmailKey},
     transaction::{Call, Caller, Snapshot},
+    variables::{Entry, PlannedChange},
 };
 use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
@@ -65,6 +72,14 @@ fn call(who: &Browser) -> Call {
 impl Stage {
     /// `acme` with an admin.
     pub(crate) async fn new() -> (Self, Browser) {
+        Self::with_owners(BTreeSet::new()).await
+    }
+    /// The same where the admin is an owner of the platform too.
+    pub(crate) async fn owned() -> (Self, Browser) {
+        let admin: Email = "admin@acme.example".parse().unwrap();
+        Self::with_owners(BTreeSet::from([admin.key().clone()])).await
+    }
+    async fn with_owners(platform_emails: BTreeSet<EmailKey>) -> (Self, Browser) {
         let sealer = Arc::new(PlainSealer);
         let store = FakeStore::new(sealer.clone());
         let ports = Ports {
@@ -81,7 +96,7 @@ impl Stage {
         let rules = Rules {
             floor_days: 30,
             regions: vec!["eu-central-1".parse().unwrap(), "us-east-1".parse().unwrap()],
-            platform_emails: BTreeSet::new(),
+            platform_emails,
             platform_subjects: BTreeSet::new(),
             public_url: ORIGIN.to_owned(),
         };
@@ -157,6 +172,75 @@ impl Stage {
     pub(crate) async fn environments(&self, admin: &Browser) -> Vec<(String, String)> {
         let found = self.snapshot::<actions::ListEnvironments>(admin).await.environments().await.unwrap();
         found.iter().map(|e| (e.id.to_string(), e.name.as_str().to_owned())).collect()
+    }
+
+    /// A variable, made as a form makes it; its id.
+    pub(crate) async fn variable(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> String {
+        let environment = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let form = [("name", name), ("value", value), ("environment", environment.as_str())];
+        let shown = self.post(admin, "/acme/settings/variables/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        let mut snapshot = self.snapshot::<actions::ListVariables>(admin).await;
+        let all = snapshot.variables(None, Page { after: None, limit: 500 }).await.unwrap().unwrap();
+        let found = all.iter().find(|v| v.name.as_str() == name && v.environment.to_string() == environment);
+        found.unwrap().id.to_string()
+    }
+    /// A secret, made as a form makes it; its id.
+    pub(crate) async fn secret(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> String {
+        let environment = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let form = [("name", name), ("value", value), ("environment", environment.as_str())];
+        let shown = self.post(admin, "/acme/settings/secrets/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        self.secrets(admin).await.into_iter().find(|s| s.name.as_str() == name).unwrap().id.to_string()
+    }
+    pub(crate) async fn secrets(&self, admin: &Browser) -> Vec<Secret> {
+        let mut snapshot = self.snapshot::<actions::ListSecrets>(admin).await;
+        snapshot.secrets(None, Page { after: None, limit: 500 }).await.unwrap().unwrap()
+    }
+    /// A model, made as a form makes it; its id.
+    pub(crate) async fn model(&self, admin: &Browser, name: &str, url: &str, token: &str) -> String {
+        let form = [("provider", "custom"), ("name", name), ("url", url), ("auth", "token"), ("token", token)];
+        let shown = self.post(admin, "/acme/settings/models/new", &form).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.text);
+        self.models(admin).await.into_iter().find(|m| m.name.as_str() == name).unwrap().id.to_string()
+    }
+    pub(crate) async fn models(&self, admin: &Browser) -> Vec<Model> {
+        let mut snapshot = self.snapshot::<actions::ListModels>(admin).await;
+        let found = snapshot.models(Page { after: None, limit: 500 }).await.unwrap();
+        found.into_iter().map(|v| v.model).collect()
+    }
+    pub(crate) async fn digest(&self, admin: &Browser) -> AuditDigest {
+        self.snapshot::<actions::ReadAuditDigest>(admin).await.audit_digest().await.unwrap()
+    }
+    /// How often something of this name is in the audit log.
+    pub(crate) async fn events(&self, admin: &Browser, action: &str) -> usize {
+        let mut snapshot = self.snapshot::<actions::ReadAudit>(admin).await;
+        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+        snapshot.audit_events(&filter, 100).await.unwrap().len()
+    }
+    pub(crate) async fn variable_names(&self, admin: &Browser) -> Vec<String> {
+        let mut snapshot = self.snapshot::<actions::ListVariables>(admin).await;
+        let all = snapshot.variables(None, Page { after: None, limit: 500 }).await.unwrap().unwrap();
+        let mut names: Vec<_> = all.iter().map(|v| format!("{} v{}", v.name, v.version)).collect();
+        names.sort();
+        names
+    }
+    /// What a stored value is, by its keyed digest alone: whether it is this one.
+    pub(crate) async fn holds(&self, admin: &Browser, environment: &str, name: &str, value: &str) -> bool {
+        let id = self.environments(admin).await.into_iter().find(|(_, n)| n == environment).unwrap().0;
+        let mut snapshot = self.snapshot::<actions::PreviewVariables>(admin).await;
+        let value = SecretValue::new(value.to_owned().into()).unwrap();
+        let entry = Entry { name: name.parse().unwrap(), value, line: 1 };
+        let planned = self.app.preview_variables(&mut snapshot, id.parse().unwrap(), &[entry]).await.unwrap().unwrap();
+        planned[0].change == PlannedChange::Same
+    }
+    /// Says that a workflow uses something.
+    pub(crate) async fn uses(&self, admin: &Browser, name: &str, kind: UsedKind, id: &str) {
+        let permit = self.snapshot::<actions::DeclareReferences>(admin).await;
+        let key = ReferrerKey { kind: "workflow".parse().unwrap(), id: format!("wf-{}", name.len()).parse().unwrap() };
+        let uses = BTreeSet::from([Use { kind, id: id.parse().unwrap() }]);
+        let declaration = Declaration { key, name: name.parse().unwrap(), uses };
+        self.app.declare_references(permit.permit(), &call(admin), declaration).await.unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Shown {

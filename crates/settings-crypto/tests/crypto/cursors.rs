@@ -1,6 +1,7 @@
 use crate::support::{damaged, root, tokens};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
+use secrecy::{ExposeSecret as _, SecretString};
 use settings_crypto::Tokens;
 use settings_domain::ports::tokens::TokenMint as _;
 
@@ -54,6 +55,27 @@ fn a_text_over_1_kib_is_not_even_decoded() {
     assert_eq!((fits.len(), mint.open_cursor(b"context", &fits).is_some()), (1024, true));
     let too_long = mint.seal_cursor(b"context", &[0; 740]).unwrap();
     assert_eq!(mint.open_cursor(b"context", &too_long), None);
+}
+
+#[test]
+fn a_draft_opens_only_in_its_context_and_is_no_cursor() {
+    let mint = tokens();
+    let value = SecretString::from("canary \u{1f511}\r\n".repeat(3000));
+    let draft = mint.seal_draft(b"session 1|variables/new|value", &value).unwrap();
+    let opened = mint.open_draft(b"session 1|variables/new|value", &draft).unwrap();
+    assert_eq!(opened.expose_secret(), value.expose_secret());
+    assert!(!URL_SAFE_NO_PAD.decode(&draft).unwrap().windows(6).any(|w| w == b"canary"));
+    for context in [&b"session 2|variables/new|value"[..], b"session 1|secrets/new|value", b""] {
+        assert!(mint.open_draft(context, &draft).is_none());
+    }
+    assert!(Tokens::new(&root(2)).open_draft(b"session 1|variables/new|value", &draft).is_none());
+    let short = mint.seal_draft(b"context", &SecretString::from("value")).unwrap();
+    let cursor = mint.seal_cursor(b"context", b"value").unwrap();
+    assert!(mint.open_cursor(b"context", &short).is_none() && mint.open_draft(b"context", &cursor).is_none());
+    for bad in damaged(&URL_SAFE_NO_PAD.decode(&short).unwrap()) {
+        assert!(mint.open_draft(b"context", &URL_SAFE_NO_PAD.encode(bad)).is_none());
+    }
+    assert!(mint.open_draft(b"context", &"A".repeat(256 * 1024 + 1)).is_none());
 }
 
 proptest! {

@@ -41,4 +41,9 @@ pub trait TokenMint: Send + Sync {
     fn seal_cursor(&self, context: &[u8], position: &[u8]) -> Result<String, NoEntropy>;
     /// Opens a position; `None` when it is forged or of another context.
     fn open_cursor(&self, context: &[u8], cursor: &str) -> Option<Vec<u8>>;
+    /// Seals a value that somebody typed, so that a form can carry it unreadably while it asks for a confirmation. Nothing
+    /// but this service opens it, and only for this context (session, form, field).
+    fn seal_draft(&self, context: &[u8], value: &SecretString) -> Result<String, NoEntropy>;
+    /// Opens a draft; `None` when it is forged or of another context.
+    fn open_draft(&self, context: &[u8], draft: &str) -> Option<SecretString>;
 }

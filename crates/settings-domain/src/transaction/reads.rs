@@ -18,6 +18,7 @@ use crate::{
         audit::AuditSealer,
         store::{ApiKeyFilter, AuditEntry, AuditFilter, DeliveryFilter, MemberFilter, Page, TenantReads},
     },
+    references::{Dependant, Use},
     secrets::Secret,
     tokens::Digest,
     variables::{Matrix, Planned, Variable, VariableName, plan},
@@ -118,6 +119,13 @@ impl Snapshot<actions::ListVariables> {
     pub async fn variable(&mut self, id: VariableId) -> Result<Option<Variable>, StoreError> {
         Ok(self.reads.variable(id).await?.map(|r| r.variable))
     }
+    /// Who is said to use any of these.
+    pub async fn dependants(
+        &mut self,
+        ids: impl IntoIterator<Item = VariableId>,
+    ) -> Result<Vec<Dependant>, StoreError> {
+        self.reads.dependants(&ids.into_iter().map(Use::from).collect()).await
+    }
     /// All variables in all environments, compared.
     pub async fn matrix(&mut self) -> Result<Matrix, StoreError> {
         let environments = self.reads.environments().await?;
@@ -153,6 +161,10 @@ impl Snapshot<actions::ListSecrets> {
     pub async fn secret(&mut self, id: SecretId) -> Result<Option<Secret>, StoreError> {
         Ok(self.reads.secret(id).await?.map(|r| r.secret))
     }
+    /// Who is said to use any of these.
+    pub async fn dependants(&mut self, ids: impl IntoIterator<Item = SecretId>) -> Result<Vec<Dependant>, StoreError> {
+        self.reads.dependants(&ids.into_iter().map(Use::from).collect()).await
+    }
 }
 impl Snapshot<actions::ListModels> {
     /// Models of this tenant.
@@ -163,6 +175,10 @@ impl Snapshot<actions::ListModels> {
     pub async fn model(&mut self, id: ModelId) -> Result<Option<ModelView>, StoreError> {
         let view = |(record, last_used_at): (ModelRecord, _)| ModelView { model: record.model, last_used_at };
         Ok(self.reads.model(id).await?.map(view))
+    }
+    /// Who in this tenant is said to use any of these, system models included.
+    pub async fn dependants(&mut self, ids: impl IntoIterator<Item = ModelId>) -> Result<Vec<Dependant>, StoreError> {
+        self.reads.dependants(&ids.into_iter().map(Use::from).collect()).await
     }
     /// System models that workspaces may choose.
     pub async fn visible_system_models(&mut self) -> Result<Vec<ModelView>, StoreError> {
@@ -192,6 +208,10 @@ impl Snapshot<actions::ListMembers> {
     /// One active member.
     pub async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
         Ok(self.reads.member(user).await?.filter(|m| m.member.is_active()))
+    }
+    /// Somebody who is or was a member: events and keys outlive memberships.
+    pub async fn anybody(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError> {
+        self.reads.member(user).await
     }
     /// Waiting invitations.
     pub async fn invitations(&mut self, page: Page) -> Result<Vec<InvitationView>, StoreError> {
