@@ -3,6 +3,8 @@
 # everything itself on free ports, and ends it. The exit status is 1 if anything failed; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/packages.sh
+source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
@@ -22,25 +24,8 @@ while (($# > 0)); do
     esac
 done
 
-# What the machine lacks, as Debian packages.
-missing_packages() {
-    [[ -n ${CHROMIUM:-} ]] || command -v chromium >/dev/null || echo chromium
-    command -v node >/dev/null || echo nodejs
-    command -v npm >/dev/null || echo npm
-    command -v psql >/dev/null || echo postgresql-client
-    command -v python3 >/dev/null || echo python3
-}
-
-mapfile -t packages < <(missing_packages)
-if ((${#packages[@]} > 0)); then
-    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-        echo "error: these Debian packages, or what they are called here, have to be installed first: ${packages[*]}" >&2
-        exit 2
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -qq -y --no-install-recommends "${packages[@]}" fonts-inter fonts-jetbrains-mono >/dev/null
-fi
+mapfile -t packages < <(missing_packages && missing_browser_packages)
+install_packages "${packages[@]}"
 
 cargo build --locked -p settings-http -p settings-testkit --bins
 target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')

@@ -4,16 +4,19 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
+# shellcheck source=scripts/packages.sh
+source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
 usage: scripts/test.sh [--fast]
 
-Checks format, lints, forbidden dependencies and generated files, then builds and runs every test. Debian packages that
-are missing are installed (as root; otherwise they are named and the exit status is 2). The tests get a throw-away
-Postgres of their own; a running one is never touched. The exit status is 1 if anything failed.
+Checks format, lints, forbidden dependencies and generated files, then builds and runs every test, the console's in a
+real browser among them. Debian packages that are missing are installed (as root; otherwise they are named and the exit
+status is 2). The tests get a throw-away Postgres of their own; a running one is never touched. The exit status is 1 if
+anything failed.
 
-  --fast   without clippy and the documentation's examples
+  --fast   without clippy, the documentation's examples and the browser
   --help   this text
 
 cargo-nextest runs the tests where it is installed, plain `cargo test` where it is not.
@@ -28,33 +31,6 @@ for argument in "$@"; do
         *) echo "unknown argument: $argument" >&2 && usage >&2 && exit 2 ;;
     esac
 done
-
-# What the machine lacks, as Debian packages.
-missing_packages() {
-    command -v cc >/dev/null || echo build-essential
-    [[ -n ${SETTINGS_TEST_PG_BIN:-} ]] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
-    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    command -v node >/dev/null || echo nodejs
-    command -v npm >/dev/null || echo npm
-}
-
-install_packages() {
-    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-        echo "error: these Debian packages, or what they are called here, have to be installed first: $*" >&2
-        exit 2
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    local no_cluster=/etc/postgresql-common/createcluster.d/settings-tests.conf status=0
-    apt-get update -qq
-    if [[ " $* " == *" postgresql "* ]]; then # the package would make a cluster and start it: ask it not to, this once
-        apt-get install -qq -y --no-install-recommends postgresql-common
-        mkdir -p "${no_cluster%/*}"
-        echo 'create_main_cluster = false' >"$no_cluster"
-    fi
-    apt-get install -qq -y --no-install-recommends "$@" || status=$?
-    rm -f "$no_cluster"
-    return "$status"
-}
 
 failed=()
 # step HEADLINE COMMAND...: runs it, tells how long it took, remembers when it failed.
@@ -128,10 +104,8 @@ for name in DATABASE_URL "${!PG@}" "${!SETTINGS_@}" "${!AUTH0_@}" "${!STRIPE_@}"
     [[ $name == SETTINGS_TEST_PG_BIN ]] || unset "$name"
 done
 
-mapfile -t packages < <(missing_packages)
-if ((${#packages[@]} > 0)); then
-    install_packages "${packages[@]}"
-fi
+mapfile -t packages < <(missing_packages && { $fast || missing_browser_packages; })
+install_packages "${packages[@]}"
 if ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
     rustup component add clippy rustfmt
 fi
@@ -147,4 +121,5 @@ printf '\n==> throw-away Postgres\n'
 start_postgres
 $fast || step "examples in the documentation" cargo test --workspace --locked --doc
 step "tests" run_tests
+$fast || step "browser" scripts/browser-test.sh
 finish

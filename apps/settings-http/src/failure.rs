@@ -1,19 +1,6 @@
 //! How a command ends when it does not end well: one sentence that names the fix, and an exit code.
+pub(crate) use settings_api::problem::causes;
 use std::process::ExitCode;
-
-/// An error with everything behind it, for the person at the console.
-pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
-}
 
 /// Why the program stops.
 #[derive(Debug)]

@@ -122,7 +122,7 @@ async fn serve(api: &Arc<Api>, operation: &Operation, input: &Arc<Input>) -> Res
         return Err(Problem::unauthenticated());
     }
     let running = (operation.run)(api.clone(), auth, input.clone());
-    if input.method == Method::GET {
+    if input.method == Method::GET && !operation.changes {
         return running.await;
     }
     // A caller who hangs up must not leave a transaction cut off in the middle: changes run to their end.

@@ -2,7 +2,7 @@
 use crate::{
     Api,
     answer::Answer,
-    input::Input,
+    input::{ATTRIBUTE, Input, is_attribute},
     json::{self, Body, Fields},
     operation::{Operation, op},
     problem::Problem,
@@ -25,8 +25,6 @@ use utoipa::ToSchema;
 const STRUCTURED: &str = "application/cloudevents+json";
 /// The media type of an event's data, and of an event whose sender does not know the other.
 const JSON: &str = "application/json";
-/// What the attributes of binary mode begin with.
-const ATTRIBUTE: &str = "ce-";
 
 /// Version 1.0 of the specification.
 struct SpecVersion;
@@ -63,29 +61,29 @@ impl FromStr for DataType {
 #[derive(ToSchema)]
 pub(crate) struct CloudEvent {
     /// `1.0`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, rename = "specversion")]
     _specversion: SpecVersion,
     /// Which of the source's events it is. The same source and id again is the same event.
-    #[schema(value_type = String, min_length = 1, max_length = 512)]
+    #[schema(value_type = String, min_length = 1, max_length = 512, rename = "id")]
     _id: EventText,
     /// Who says so, as a URI reference.
-    #[schema(value_type = String, min_length = 1, max_length = 512)]
+    #[schema(value_type = String, min_length = 1, max_length = 512, rename = "source")]
     _source: EventText,
     /// `run_failed`, `approval_requested`, `workflow_deployed`, `mcp_server_degraded` or `secret_rotated`.
     #[schema(value_type = String, rename = "type")]
     _type: EventType,
     /// What it is about.
-    #[schema(value_type = Option<String>, max_length = 512)]
+    #[schema(value_type = Option<String>, max_length = 512, rename = "subject")]
     _subject: Option<EventText>,
     /// When it happened.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, rename = "time")]
     _time: Option<Instant>,
     /// `application/json`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, rename = "datacontenttype")]
     _datacontenttype: Option<DataType>,
     /// More about it. Messages show its plain members; `url` or `link` becomes the message's link where it leads to this
     /// service. The whole event has at most 64 KiB.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, rename = "data")]
     _data: Option<EventData>,
 }
 
@@ -100,6 +98,10 @@ impl Body for Given {
         let (_, _) = (f.optional::<DataType>("datacontenttype"), f.optional::<String>("dataschema"));
         let data = match f.raw("data") {
             None => Some(Map::new()),
+            Some(value) if holds_nul(&value) => {
+                f.fault_at("data", "must not contain the NUL character");
+                None
+            }
             Some(Value::Object(members)) => Some(members),
             Some(_) => {
                 f.fault_at("data", "must be an object");
@@ -115,6 +117,16 @@ impl Body for Given {
         version?;
         let data = EventData::new(data?);
         Some(Self(Content { source: source?, id: id?, kind: kind?, subject, time, extensions, data }))
+    }
+}
+
+/// NUL is refused in every body, at any depth.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -139,7 +151,9 @@ pub(crate) fn operations() -> Vec<Operation> {
             "Hand an event to notifications; 200 where its source and id are known already",
         )
         .takes::<CloudEvent>()
+        .media_types(&[STRUCTURED, JSON])
         .gives::<Published>(202)
+        .or(200)
         .problems(&["quota-reached", "idempotency-key-reused"])
         .write(publish),
     ]
@@ -181,7 +195,7 @@ fn attributes(input: &Input) -> Result<Map<String, Value>, Problem> {
     let content_type = input.header(&header::CONTENT_TYPE)?.unwrap_or_default();
     let structured = content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(STRUCTURED);
     let mut attributes = Map::new();
-    for name in input.headers.keys().filter(|n| !structured && n.as_str().starts_with(ATTRIBUTE)) {
+    for name in input.headers.keys().filter(|n| !structured && is_attribute(n)) {
         let text = input.header(name)?.unwrap_or_default();
         let value = percent_decode_str(text).decode_utf8();
         let value = value.map_err(|_| malformed(name.as_str(), &"is not percent-encoded UTF-8"))?;

@@ -36,6 +36,14 @@ pub enum Tenant {
     Model,
 }
 
+/// Whether a header is an attribute of a CloudEvent in binary mode.
+pub(crate) fn is_attribute(name: &HeaderName) -> bool {
+    name.as_str().starts_with(ATTRIBUTE)
+}
+
+/// What the attributes of binary mode begin with.
+pub(crate) const ATTRIBUTE: &str = "ce-";
+
 /// A request.
 #[derive(Debug)]
 pub struct Input {
@@ -239,7 +247,11 @@ impl Input {
     }
     /// Keyed, because it is stored and the body may hold a value that could be guessed.
     fn fingerprint(&self, api: &Api) -> [u8; 32] {
-        let parts = [self.method.as_str().as_bytes(), self.path.as_bytes(), self.query.as_bytes(), &self.body];
+        let mut parts = vec![self.method.as_str().as_bytes(), self.path.as_bytes(), self.query.as_bytes(), &self.body];
+        // An event in binary mode is in its headers: with another one of them it is another event.
+        let mut attributes: Vec<_> = self.headers.iter().filter(|(name, _)| is_attribute(name)).collect();
+        attributes.sort_by_key(|(name, value)| (name.as_str(), value.as_bytes()));
+        parts.extend(attributes.into_iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]));
         api.app().ports().mint.fingerprint(&parts)
     }
     /// A page after the last id of the page before.

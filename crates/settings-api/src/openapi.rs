@@ -112,10 +112,9 @@ fn describe(operation: &Operation, slugged: bool, schemas: &mut Map<String, Valu
     map.insert("security".to_owned(), Value::Array(security));
     if let Some(request) = &operation.request {
         let schema = reference(request, schemas);
-        map.insert(
-            "requestBody".to_owned(),
-            json!({"required": true, "content": {"application/json": {"schema": schema}}}),
-        );
+        let content: Map<_, _> =
+            operation.media_types.iter().map(|t| ((*t).to_owned(), json!({"schema": schema}))).collect();
+        map.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
     }
     d
 }
@@ -181,6 +180,9 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
         };
         map.insert("content".to_owned(), json!({"application/json": {"schema": schema}}));
         map.insert("headers".to_owned(), json!({"ETag": {"schema": {"type": "string"}}}));
+    }
+    if let Some(other) = success.or {
+        responses.insert(other.to_string(), ok.clone());
     }
     responses.insert(success.status.to_string(), ok);
     if operation.method == Method::GET && success.schema.is_some() {

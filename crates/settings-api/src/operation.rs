@@ -52,6 +52,8 @@ pub(crate) struct Success {
     pub(crate) status: u16,
     pub(crate) schema: Option<SchemaOf>,
     pub(crate) list: bool,
+    /// Another status for the same body.
+    pub(crate) or: Option<u16>,
 }
 
 type Answered = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
@@ -76,8 +78,12 @@ pub struct Operation {
     pub tenant: Tenant,
     pub(crate) query: &'static [(&'static str, &'static str)],
     pub(crate) request: Option<SchemaOf>,
+    /// The media types that the body may have.
+    pub(crate) media_types: &'static [&'static str],
     pub(crate) success: Success,
     pub(crate) problems: &'static [&'static str],
+    /// Whether it changes something, whatever its method is: the way back from Slack is a GET.
+    pub(crate) changes: bool,
     pub(crate) run: Run,
 }
 
@@ -98,6 +104,7 @@ pub(crate) struct Described {
     tenant: Tenant,
     query: &'static [(&'static str, &'static str)],
     request: Option<SchemaOf>,
+    media_types: &'static [&'static str],
     success: Success,
     problems: &'static [&'static str],
 }
@@ -111,8 +118,9 @@ pub(crate) fn op(
     summary: &'static str,
 ) -> Described {
     let tenant = if path.contains("{organizationId}") { Tenant::Organization } else { Tenant::Path };
-    let success = Success { status: 204, schema: None, list: false };
-    Described { id, method, path, tag, summary, tenant, query: &[], request: None, success, problems: &[] }
+    let success = Success { status: 204, schema: None, list: false, or: None };
+    let media_types = &["application/json"];
+    Described { id, method, path, tag, summary, tenant, query: &[], request: None, media_types, success, problems: &[] }
 }
 
 impl Described {
@@ -133,12 +141,22 @@ impl Described {
     }
     /// A success.
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16) -> Self {
-        self.success = Success { status, schema: Some(SchemaOf::new::<T>()), list: false };
+        self.success = Success { status, schema: Some(SchemaOf::new::<T>()), list: false, or: None };
+        self
+    }
+    /// The media types of the body, where it is not the usual one alone.
+    pub(crate) const fn media_types(mut self, media_types: &'static [&'static str]) -> Self {
+        self.media_types = media_types;
+        self
+    }
+    /// The same success under another status.
+    pub(crate) const fn or(mut self, status: u16) -> Self {
+        self.success.or = Some(status);
         self
     }
     /// A success with a page of a list.
     pub(crate) fn gives_list<T: ToSchema>(mut self) -> Self {
-        self.success = Success { status: 200, schema: Some(SchemaOf::new::<T>()), list: true };
+        self.success = Success { status: 200, schema: Some(SchemaOf::new::<T>()), list: true, or: None };
         self
     }
     /// Problems beyond those that every operation can have.
@@ -148,8 +166,24 @@ impl Described {
     }
 
     fn build(self, access: Access, run: Run) -> Operation {
-        let Self { id, method, path, tag, summary, tenant, query, request, success, problems } = self;
-        Operation { id, method, path, tag, summary, access, tenant, query, request, success, problems, run }
+        let Self { id, method, path, tag, summary, tenant, query, request, media_types, success, problems } = self;
+        let changes = method != Method::GET;
+        Operation {
+            id,
+            method,
+            path,
+            tag,
+            summary,
+            access,
+            tenant,
+            query,
+            request,
+            media_types,
+            success,
+            problems,
+            changes,
+            run,
+        }
     }
 
     /// Reads for who may do `A`: the right and the data come from one snapshot.
@@ -186,7 +220,7 @@ impl Described {
                 handler(api, permit, call, input).await
             })
         });
-        self.build(Access::Action(A::NAME, A::REQUIRES), run)
+        Operation { changes: true, ..self.build(Access::Action(A::NAME, A::REQUIRES), run) }
     }
 
     /// Changes something of the platform itself, for its owners. Everybody else is refused in the policy's words: there is

@@ -10,6 +10,7 @@ use settings_domain::{
     ports::StoreError,
     transaction::{Caller, EntryError},
 };
+use std::error::Error;
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,26 +251,42 @@ fn row(slug: &str) -> &'static ProblemKind {
     PROBLEMS.iter().find(|p| p.slug == slug).unwrap_or(&INTERNAL)
 }
 
+/// An error with everything behind it. What is behind it mostly says what to do.
+#[must_use]
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Logs why the store failed a call: at the boundary, once.
+pub fn log(e: &StoreError) {
+    match e {
+        StoreError::Unavailable(_) => tracing::error!(error = causes(e), "a call could not be served"),
+        StoreError::Unknown(_) => tracing::error!(error = causes(e), "a commit's outcome is unknown"),
+        // A constraint caught what a decision under the lock had allowed: the data changed behind our back.
+        StoreError::Constraint(name) => tracing::error!(constraint = name, "a constraint refused a decided change"),
+        StoreError::Corrupt(what) => tracing::error!(what, "the store holds a value that this version does not know"),
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(e: StoreError) -> Self {
-        match &e {
-            StoreError::Unavailable(cause) => {
-                tracing::error!(error = %e, cause = %cause, "the store is unavailable");
-                Self::unavailable()
-            }
-            StoreError::Unknown(cause) => {
-                tracing::error!(error = %e, cause = %cause, "a commit's outcome is unknown");
-                Self::unavailable().member("outcome", json!("unknown"))
-            }
-            // A constraint caught what a decision under the lock had allowed: the data changed behind our back.
-            StoreError::Constraint(name) => {
-                tracing::error!(constraint = name, "a constraint refused a decided change");
+        log(&e);
+        match e {
+            StoreError::Unavailable(_) => Self::unavailable(),
+            StoreError::Unknown(_) => Self::unavailable().member("outcome", json!("unknown")),
+            StoreError::Constraint(_) => {
                 Self::new("conflict", "The workspace changed meanwhile. Read it again and repeat the call.")
             }
-            StoreError::Corrupt(what) => {
-                tracing::error!(what, "the store holds a value that this version does not know");
-                Self::plain("internal")
-            }
+            StoreError::Corrupt(_) => Self::plain("internal"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod key_name;
 use crate::{
     clear_text::{self, Guard},
     environment::{self, AwsOptions, OPERATION},
+    sdk,
 };
 use async_trait::async_trait;
 use aws_sdk_kms::{
@@ -122,9 +123,9 @@ impl KmsKeyring {
             let Ok(Ok(_place)) = timeout(QUEUE, self.places.acquire()).await else {
                 return Err(self.unavailable(KmsFailure::Busy));
             };
-            call.await.map_err(|e| match failure::judge(e) {
-                Verdict::Foreign => KeyringError::Foreign,
-                Verdict::Failure(failure, request) => KmsError::new(failure, &self.key, request).into(),
+            call.await.map_err(|e| match sdk::judge(e, failure::by_code) {
+                (Verdict::Foreign, _) => KeyringError::Foreign,
+                (Verdict::Failure(failure), request) => KmsError::new(failure, &self.key, request).into(),
             })
         };
         // The SDK has the same limit for the call alone; this one includes the queue.

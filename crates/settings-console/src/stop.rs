@@ -1,6 +1,6 @@
 //! Why a page is not shown. Every handler fails with this, and one place shows it.
 use axum::response::Response;
-use settings_api::limits::Wait;
+use settings_api::{limits::Wait, problem};
 use settings_domain::{policy::Denied, ports::StoreError, transaction::EntryError};
 
 /// Why a page is not shown.
@@ -25,23 +25,11 @@ pub(crate) type Answer = Result<Response, Stop>;
 
 impl From<StoreError> for Stop {
     fn from(e: StoreError) -> Self {
-        match &e {
-            StoreError::Unavailable(cause) => {
-                tracing::error!(error = %e, cause = %cause, "the store is unavailable");
-                Self::Unavailable(false)
-            }
-            StoreError::Unknown(cause) => {
-                tracing::error!(error = %e, cause = %cause, "a commit's outcome is unknown");
-                Self::Unavailable(true)
-            }
-            StoreError::Constraint(name) => {
-                tracing::error!(constraint = name, "a constraint refused a decided change");
-                Self::Unavailable(false)
-            }
-            StoreError::Corrupt(what) => {
-                tracing::error!(what, "the store holds a value that this version does not know");
-                Self::Internal
-            }
+        problem::log(&e);
+        match e {
+            StoreError::Unavailable(_) | StoreError::Constraint(_) => Self::Unavailable(false),
+            StoreError::Unknown(_) => Self::Unavailable(true),
+            StoreError::Corrupt(_) => Self::Internal,
         }
     }
 }

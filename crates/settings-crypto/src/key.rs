@@ -1,7 +1,7 @@
 //! 32 secret bytes and the only things done with them: MAC, seal, open.
 use crate::random;
 use ring::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey},
     hmac,
 };
 use secrecy::{ExposeSecret as _, SecretBox, SecretSlice};
@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 /// Length of every key here.
 pub(crate) const KEY_LEN: usize = 32;
+
+/// Length of the tag behind a ciphertext.
+const TAG_LEN: usize = 16;
 
 /// A key. Zeroized when dropped; never shown, never compared, never cloned. Each key has one purpose.
 ///
@@ -24,8 +27,9 @@ impl fmt::Debug for Key {
 }
 
 /// Every part behind its length: `["ab", "c"]` and `["a", "bc"]` differ.
-pub(crate) fn encode<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = Vec::new();
+pub(crate) fn encode<'a>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    // All at once: growing was a tenth of what it costs to open a value.
+    let mut out = Vec::with_capacity(parts.clone().map(|part| size_of::<u64>() + part.len()).sum());
     for part in parts {
         out.extend_from_slice(&length(part));
         out.extend_from_slice(part);
@@ -124,14 +128,14 @@ impl Key {
 pub(crate) struct Opener(LessSafeKey);
 
 impl Opener {
-    /// Decrypts what [`Key::seal`] made under the same header and context; `None` for everything else.
+    /// Decrypts what [`Key::seal`] made under the same header and context; `None` for everything else. The plaintext is the
+    /// one copy there is, in a buffer of just its size: whoever takes it over without another copy leaves nothing behind.
     pub(crate) fn open(&self, header: &[u8], context: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.strip_prefix(header)?.split_first_chunk::<NONCE_LEN>()?;
-        let mut plain = Zeroizing::new(sealed.to_vec());
-        let aad = Aad::from(associated(header, context));
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.0.open_in_place(nonce, aad, &mut plain).ok()?.len();
-        plain.truncate(length);
+        let (ciphertext, tag) = sealed.split_last_chunk::<TAG_LEN>()?;
+        let mut plain = Zeroizing::new(ciphertext.to_vec());
+        let (nonce, aad) = (Nonce::assume_unique_for_key(*nonce), Aad::from(associated(header, context)));
+        self.0.open_in_place_separate_tag(nonce, aad, Tag::from(*tag), &mut plain, 0..).ok()?;
         Some(plain)
     }
 }

@@ -148,6 +148,8 @@ mod tests {
         assert_eq!(hex(&root.audit_salts), "f595a7f7bb96098466fef3ea08fb6a06ca7f0078fdf5764d563ccfc28ae5d9c8");
         assert_eq!(hex(&root.audit_checkpoint), "d18dfb33c5713f7367ab865696922c56e032d7c85d60bfcce7ef6bc2c4f2d446");
         assert_eq!(hex(&root.cursor), "cc50d29af2c5bb601cc33919f24a932c52b705dc502e6927bed607b876d0f6d7");
+        assert_eq!(hex(&root.fingerprint), "924a03726d5b0c198f1695a4127c560e6d05cf82dce93dd0a190fc197fd0e17d");
+        assert_eq!(hex(&root.value_digest), "7708265b37014087b8e62d510cc1a66c8205d332391127f2e66854cb1bf6771f");
     }
 
     #[test]

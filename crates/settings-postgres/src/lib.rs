@@ -139,6 +139,10 @@ impl Engine for Pg {
         tenant_lock: " FOR NO KEY UPDATE",
         // FOR SHARE and nothing weaker: a role is no key column (measured: 544 of 1,000 late effects with KEY SHARE).
         row_lock: " FOR SHARE",
+        // Keeps the planner to the indexes. In a flood its statistics are old, and row-level security lets it expect next to no
+        // rows: it then reads all that wait at every step (measured with 100,000 due and 2,000 waiting: 45 s, not 10 ms).
+        before_claim: "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), \
+            set_config('enable_sort', 'off', true)",
         skip_locked: " FOR UPDATE OF o SKIP LOCKED",
         each: ("CROSS JOIN LATERAL (SELECT o.id, o.next_at FROM outbox o", ") o"),
         in_ids: "= ANY (string_to_array($1, ',')::uuid[])",

@@ -52,6 +52,8 @@ pub struct EngineStatements {
     pub lock_member: &'static str,
     /// The same for a key.
     pub lock_key: &'static str,
+    /// Makes the transaction ready for a claim.
+    pub before_claim: &'static str,
     /// Takes due messages.
     pub claim: &'static str,
     /// Keys with their workspaces, by ids in one text.
@@ -69,11 +71,12 @@ pub struct EngineStatements {
 impl EngineStatements {
     /// All of them with their names.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &'static str); 9] {
+    pub fn all(&self) -> [(&'static str, &'static str); 10] {
         [
             ("engine::lock_workspace", self.lock_workspace),
             ("engine::lock_member", self.lock_member),
             ("engine::lock_key", self.lock_key),
+            ("engine::before_claim", self.before_claim),
             ("engine::claim", self.claim),
             ("engine::load_keys", self.load_keys),
             ("engine::epochs", self.epochs),

@@ -29,9 +29,9 @@ statements! {
     /// Queues a message.
     INSERT = concat!("INSERT INTO outbox (id, workspace_id, kind, subject_id, generation, state, attempts, next_at, \
         created_at) VALUES ($1, $2, $3, $4, $5, 'pending', 0, ", now!(), ", ", now!(), ")");
-    /// Whether anything is due, so that an idle worker never takes a lock.
-    DUE = concat!("SELECT id FROM outbox WHERE state = 'pending' AND next_at <= ", now!(),
-        " AND (lease_until IS NULL OR lease_until <= ", now!(), ") LIMIT 1");
+    /// Whether anything is due, so that an idle worker never takes a lock. The clock is read once, so that an index can be used.
+    DUE = concat!("SELECT id FROM outbox WHERE state = 'pending' AND next_at <= (SELECT ", now!(),
+        ") AND (lease_until IS NULL OR lease_until <= (SELECT ", now!(), ")) LIMIT 1");
     /// What the mail of an invitation needs.
     INVITATION_LETTER = concat!("SELECT i.email AS email, w.name AS workspace, u.name AS inviter, i.role AS role, \
         i.expires_at AS expires_at FROM invitations i JOIN workspaces w ON w.id = i.workspace_id \
@@ -143,6 +143,7 @@ pub async fn claim<D: SqlDb>(
     limit: i64,
     lease: Duration,
 ) -> Result<Vec<Claimed>, StoreError> {
+    tx.run(Stmt::new(own.before_claim)).await?;
     tx.all(Stmt::new(own.claim).bind(limit).bind(micros_of(lease)), read).await
 }
 

@@ -101,7 +101,7 @@ macro_rules! due {
 /// Makes an engine's statements from the words in which engines differ.
 #[macro_export]
 macro_rules! engine_statements {
-    (tenant_lock: $tenant:literal, row_lock: $row:literal, skip_locked: $skip:literal,
+    (tenant_lock: $tenant:literal, row_lock: $row:literal, before_claim: $before:literal, skip_locked: $skip:literal,
      each: ($each_open:literal, $each_close:literal), in_ids: $in_ids:literal, epochs: $epochs:literal $(,)?) => {
         $crate::engine::EngineStatements {
             lock_workspace: concat!("SELECT deleted_at FROM workspaces WHERE id = $1", $tenant),
@@ -113,6 +113,7 @@ macro_rules! engine_statements {
                 "SELECT ", $crate::key_columns!(), ", ", $crate::now!(), " AS now FROM api_keys k \
                  WHERE k.workspace_id = $1 AND k.id = $2", $row
             ),
+            before_claim: $before,
             // One workspace's flood delays nobody else (NO06, NO15): every one with something due gets a message before any gets
             // a second, and what is left over goes to whoever has more. The steps over `turns` and the look at each head are
             // index lookups, so the cost grows with the workspaces that wait, not with their messages.

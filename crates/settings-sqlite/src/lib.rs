@@ -109,6 +109,7 @@ impl Engine for Lite {
         // BEGIN IMMEDIATE has locked everything already.
         tenant_lock: "",
         row_lock: "",
+        before_claim: "SELECT 1 AS ready",
         skip_locked: "",
         each: ("JOIN outbox o ON o.id IN (SELECT o.id FROM outbox o", ")"),
         in_ids: "IN (SELECT unhex(value) FROM json_each('[\"' || replace($1, ',', '\",\"') || '\"]'))",

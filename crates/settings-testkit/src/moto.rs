@@ -1,17 +1,13 @@
 //! moto: AWS of somebody else's making, which checks signatures. Installed on first use, ends with the test.
+use crate::peers::{self, Failed};
 use std::{
-    error::Error,
     ffi::OsStr,
     fmt::Write as _,
-    fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
-
-/// Whatever went wrong, for a test that fails of it.
-pub type Failed = Box<dyn Error + Send + Sync>;
 
 /// A running moto, with nothing in it.
 #[derive(Debug)]
@@ -43,7 +39,7 @@ impl Moto {
 
     fn launch(target: &str, arguments: &[&OsStr]) -> Result<Self, Failed> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/moto_peer.py");
-        let mut command = Command::new(python(Path::new(target))?);
+        let mut command = Command::new(peers::python(target, "moto[server]==5.2.5")?);
         command.args(["-W", "ignore"]).arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
@@ -59,10 +55,23 @@ impl Moto {
         self.port
     }
 
+    /// The same as a URL, for `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Where it listens with TLS, if it does.
     #[must_use]
     pub const fn tls_port(&self) -> Option<u16> {
         self.tls_port
+    }
+
+    /// Stops it where it is: from now on it takes connections and says nothing. For good.
+    pub fn fall_silent(&self) -> Result<(), Failed> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("/bin/sh").args(["-c", r#"kill -STOP "$1""#, "kill", &pid]).status()?;
+        if sent.success() { Ok(()) } else { Err("moto is gone already".into()) }
     }
 
     /// An access key that may do this much, such as `bedrock:*`. Nobody checks it until [`Moto::check_signatures`], and
@@ -86,24 +95,62 @@ impl Moto {
 
     /// From now on moto computes each request's signature anew and looks up what the caller may do.
     pub fn check_signatures(&self) -> Result<(), Failed> {
-        let (status, answer) = self.post("/moto-api/reset-auth", &[("content-type", "text/plain")], "0")?;
-        if status == 200 { Ok(()) } else { Err(answer.into()) }
+        good(self.post("/moto-api/reset-auth", &[("content-type", "text/plain")], "0")?).map(drop)
+    }
+
+    /// A fresh key in KMS, in the region `eu-central-1`: its id and its ARN.
+    pub fn kms_key(&self) -> Result<(String, String), Failed> {
+        let made: serde_json::Value = serde_json::from_str(&self.kms("CreateKey", "{}")?)?;
+        let part = |name| made.get("KeyMetadata")?.get(name)?.as_str().map(str::to_owned);
+        Ok(part("KeyId").zip(part("Arn")).ok_or("KMS made no key")?)
+    }
+
+    /// Another name (`alias/…`) for a key in KMS.
+    pub fn kms_alias(&self, alias: &str, key: &str) -> Result<(), Failed> {
+        self.kms("CreateAlias", &format!(r#"{{"AliasName":"{alias}","TargetKeyId":"{key}"}}"#)).map(drop)
+    }
+
+    fn kms(&self, operation: &str, body: &str) -> Result<String, Failed> {
+        let target = format!("TrentService.{operation}");
+        let signed = authorization("eu-central-1", "kms");
+        let headers =
+            [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", &*target), ("authorization", &*signed)];
+        good(self.post("/", &headers, body)?)
+    }
+
+    /// Lets SES, in the region `eu-central-1`, send mail from an address.
+    pub fn ses_sender(&self, address: &str) -> Result<(), Failed> {
+        let form = format!("Action=VerifyEmailIdentity&EmailAddress={address}&Version=2010-12-01");
+        self.form("eu-central-1", "ses", &form).map(drop)
+    }
+
+    /// The raw messages that SES took.
+    pub fn ses_mails(&self) -> Result<Vec<serde_json::Value>, Failed> {
+        let answer = good(self.call("GET", "/moto-api/data.json", &[], "")?)?;
+        let data: serde_json::Value = serde_json::from_str(&answer)?;
+        let found = data.get("ses").and_then(|ses| ses.get("RawMessage")).and_then(serde_json::Value::as_array);
+        Ok(found.ok_or_else(|| format!("no raw messages in {data}"))?.clone())
     }
 
     fn iam(&self, form: &str) -> Result<String, Failed> {
-        // moto finds the service by the name in here.
-        let authorization = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, \
-            Signature=0";
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization)];
-        let (status, answer) = self.post("/", &headers, &format!("{form}&Version=2010-05-08"))?;
-        if status == 200 { Ok(answer) } else { Err(answer.into()) }
+        self.form("us-east-1", "iam", &format!("{form}&Version=2010-05-08"))
     }
 
-    /// Posts in plain HTTP and gives status and answer.
+    fn form(&self, region: &str, service: &str, form: &str) -> Result<String, Failed> {
+        let signed = authorization(region, service);
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &*signed)];
+        good(self.post("/", &headers, form)?)
+    }
+
+    /// Posts in plain HTTP and gives the answer's status and body.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<(u16, String), Failed> {
+        self.call("POST", path, headers, body)
+    }
+
+    fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<(u16, String), Failed> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         let (port, length) = (self.port, body.len());
-        let mut request = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
         for (name, value) in headers {
             write!(request, "{name}: {value}\r\n")?;
         }
@@ -112,8 +159,18 @@ impl Moto {
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let status = answer.split(' ').nth(1).ok_or("no status")?.parse()?;
-        Ok((status, answer))
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        Ok((status, body.to_owned()))
     }
+}
+
+/// moto finds the service by the name in here.
+fn authorization(region: &str, service: &str) -> String {
+    format!("AWS4-HMAC-SHA256 Credential=a/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0")
+}
+
+fn good((status, answer): (u16, String)) -> Result<String, Failed> {
+    if status == 200 { Ok(answer) } else { Err(format!("moto answered {status}: {answer}").into()) }
 }
 
 impl Drop for Moto {
@@ -122,31 +179,4 @@ impl Drop for Moto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A Python that has the pinned moto, installed on first use.
-fn python(target: &Path) -> Result<PathBuf, Failed> {
-    const VERSION: &str = "5.2.5";
-    let peers = target.join("../peers");
-    let venv = peers.join("moto");
-    let ready = venv.join(format!(".ready-{VERSION}"));
-    fs::create_dir_all(&peers)?;
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("moto.lock"))?;
-    lock.lock()?;
-    let python = venv.join("bin/python");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).arg(format!("moto[server]=={VERSION}")))?;
-        File::create(&ready)?;
-    }
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), Failed> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)).into())
 }

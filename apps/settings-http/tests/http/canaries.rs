@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 on_both_stores!(a_stored_value_is_in_no_answer_no_error_no_log_no_metric_and_no_file);
 
 /// A planted value, in every spelling in which it might turn up again.
-struct Canary(String);
+pub(crate) struct Canary(pub(crate) String);
 
 impl Canary {
-    fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         Self(format!("canary-{what}-{}", unique()))
     }
     fn spellings(&self) -> Vec<Vec<u8>> {
@@ -24,7 +24,7 @@ impl Canary {
             [self.0.clone(), self.0.to_uppercase(), hex.clone(), hex.to_uppercase(), self.0.chars().rev().collect()];
         plain.into_iter().chain(middles).map(String::into_bytes).collect()
     }
-    fn is_in(&self, haystack: &[u8]) -> bool {
+    pub(crate) fn is_in(&self, haystack: &[u8]) -> bool {
         self.spellings().iter().any(|needle| haystack.windows(needle.len()).any(|w| w == needle.as_slice()))
     }
 }
@@ -34,7 +34,7 @@ fn id(v: &Value) -> String {
 }
 
 #[track_caller]
-fn clean(canaries: &[Canary], haystack: &[u8], place: &str) {
+pub(crate) fn clean(canaries: &[Canary], haystack: &[u8], place: &str) {
     for canary in canaries {
         assert!(!canary.is_in(haystack), "{} is in {place}", canary.0);
     }
@@ -119,7 +119,7 @@ async fn a_stored_value_is_in_no_answer_no_error_no_log_no_metric_and_no_file(st
 }
 
 /// Every GET of the document, as who may see most.
-async fn every_get_is_clean(
+pub(crate) async fn every_get_is_clean(
     site: &Site,
     canaries: &[Canary],
     admin: &Caller,

@@ -63,7 +63,13 @@ async fn cast(site: &Site) -> Cast {
     let environments = a.admin.get(a.path("/workspace/environments")).await.ok();
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let values = Values::of(&a).await;
+    let test = json!({"channel": "email"});
+    let delivery = a.admin.post(a.path("/workspace/notifications/test"), test).await.ok();
     let params = vec![
+        ("deliveryId", text(&delivery["id"])),
+        ("subscriptionId", a.hook("https://hooks.example.org/x", &["run_failed"]).await.id),
+        // There is none: no probe of a change gets as far as looking for it.
+        ("connectionId", uuid::Uuid::now_v7().to_string()),
         ("variableId", values.variable),
         ("secretId", values.secret),
         ("modelId", values.model.clone()),
@@ -126,7 +132,8 @@ async fn probe(cast: &Cast, caller: &Caller, method: &str, template: &str) -> St
             answer.ok();
             "ok".to_owned()
         }
-        (_, 422) if method != "GET" => {
+        // Nobody comes back from Slack's page without a code: the one GET that changes something.
+        (_, 422) if method != "GET" || template.ends_with("/connections/slack/callback") => {
             answer.problem(422, "validation-failed");
             "ok".to_owned()
         }

@@ -3,6 +3,7 @@ use crate::support::{
     Answer, Caller, Site, Store, Tenant, json, on_both_stores,
     tenant::{Person, SCOPES},
     unchanged_by, unique,
+    values::{MODEL_URL, Values},
 };
 
 on_both_stores!(
@@ -18,6 +19,11 @@ struct Things {
     invitation: String,
     key: String,
     environment: String,
+    delivery: String,
+    hook: String,
+    /// No tenant has one here: the tests of Slack try those that are there.
+    connection: String,
+    values: Values,
 }
 
 async fn things(tenant: &Tenant) -> Things {
@@ -28,22 +34,30 @@ async fn things(tenant: &Tenant) -> Things {
         json!({"environments": [{"name": "production", "tier": "production"}, {"name": "qa", "tier": "staging"}]});
     let list = tenant.admin.put(tenant.path("/workspace/environments"), list).await.ok();
     let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let test = json!({"channel": "email"});
+    let delivery = tenant.admin.post(tenant.path("/workspace/notifications/test"), test).await.ok();
+    let hook = tenant.hook("https://hooks.example.org/x", &["run_failed"]).await;
     Things {
+        delivery: text(&delivery["id"]),
+        hook: hook.id,
+        connection: uuid::Uuid::now_v7().to_string(),
         user: member.id.clone(),
         invitation: text(&invitation["id"]),
         key: key.id.clone(),
         environment: text(&list["items"][1]["id"]),
+        values: Values::of(tenant).await,
     }
 }
 
 fn random() -> Things {
     let id = || uuid::Uuid::now_v7().to_string();
-    Things { user: id(), invitation: id(), key: id(), environment: id() }
+    let values = Values { environment: id(), variable: id(), secret: id(), model: id() };
+    Things { user: id(), invitation: id(), key: id(), environment: id(), delivery: id(), hook: id(), connection: id(), values }
 }
 
 /// Every call that names a thing by its id, as somebody of `home` who names things of wherever.
 async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
-    let Things { user, invitation, key, environment } = things;
+    let Things { user, invitation, key, environment, delivery, hook, connection, values } = things;
     let org = format!("?organizationId={}", home.id);
     let role = json!({"role": "viewer"});
     let mut answers = vec![
@@ -62,7 +76,16 @@ async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
         by.get(format!("/api/environments/{environment}{org}")).await,
         by.put(format!("/api/environments/{environment}{org}"), json!({"name": "stolen"})).await,
         by.delete(format!("/api/environments/{environment}{org}")).await,
+        by.get(home.path(&format!("/workspace/notifications/deliveries/{delivery}"))).await,
+        by.act(home.path(&format!("/workspace/notifications/deliveries/{delivery}/retry"))).await,
+        by.get(home.hook_path(hook)).await,
+        by.put(home.hook_path(hook), json!({"status": "disabled"})).await,
+        by.act(home.hook_path(&format!("{hook}/rotate-secret"))).await,
+        by.delete(home.hook_path(hook)).await,
+        by.put(home.path(&format!("/connections/{connection}")), json!({"status": "disconnected"})).await,
+        by.delete(home.path(&format!("/connections/{connection}"))).await,
     ];
+    answers.extend(calls_of_credentials(home, by, values).await);
     for answer in &answers {
         answer.problem(404, "not-found");
     }
@@ -71,6 +94,69 @@ async fn calls(home: &Tenant, by: &Caller, things: &Things) -> Vec<Answer> {
     let in_body = by.put(home.path("/workspace/environments"), list).await;
     assert_eq!(in_body.faults(), ["/environments"]);
     answers.push(in_body);
+    let Values { environment, variable, secret, model } = values;
+    let body = json!({"organizationId": home.id, "environmentId": environment, "name": "A", "value": "v"});
+    let secret_body = json!({"environmentId": environment, "name": "a", "value": "v"});
+    let file = json!({"organizationId": home.id, "environmentId": environment, "content": "A=v"});
+    for in_body in [
+        by.post("/api/variables", body).await,
+        by.post(home.path("/secrets"), secret_body).await,
+        by.post("/api/variables/import", file.clone()).await,
+        by.post("/api/variables/import/preview", file).await,
+    ] {
+        assert_eq!(in_body.faults(), ["/environmentId"], "{}", in_body.what);
+        answers.push(in_body);
+    }
+    for (kind, id) in [("environment", environment), ("variable", variable), ("secret", secret), ("model", model)] {
+        for referrer in ["workflow", "agent"] {
+            let uses = json!({"name": "W", "uses": [{"kind": kind, "id": id}]});
+            let in_body = by.put(home.path(&format!("/references/{referrer}/w")), uses).await;
+            assert_eq!(in_body.faults(), ["/uses"], "{}: {kind}", in_body.what);
+            answers.push(in_body);
+        }
+    }
+    answers
+}
+
+/// The same for variables, secrets and models, in each dialect. A system model has no other owner than the platform, so an
+/// id that is none of those is 404 for its owners as well.
+async fn calls_of_credentials(home: &Tenant, by: &Caller, values: &Values) -> Vec<Answer> {
+    let Values { environment, variable, secret, model } = values;
+    let org = format!("?organizationId={}", home.id);
+    let mut answers = vec![by.get(format!("/api/variables{org}&environmentId={environment}")).await];
+    // With the organization in the query, and told by the thing itself.
+    for end in ["", &*org] {
+        let (variable, model) = (format!("/api/variables/{variable}{end}"), format!("/api/models/{model}{end}"));
+        answers.extend([
+            by.get(&variable).await,
+            by.put(&variable, json!({"value": "stolen"})).await,
+            by.delete(&variable).await,
+            by.get(&model).await,
+            by.put(&model, json!({"modelUrl": MODEL_URL, "token": "stolen"})).await,
+            by.delete(&model).await,
+        ]);
+    }
+    let (secret, integration) =
+        (home.path(&format!("/secrets/{secret}")), home.path(&format!("/settings/model-integrations/{model}")));
+    let system = format!("/api/system-models/{model}");
+    let platform = home.site.platform();
+    answers.extend([
+        by.act(format!("/api/models/{model}/test")).await,
+        by.act(format!("/api/models/{model}/test{org}")).await,
+        by.get(&secret).await,
+        by.act(format!("{secret}/reveal")).await,
+        by.post(format!("{secret}/rotate"), json!({"value": "stolen"})).await,
+        by.act(format!("{secret}/seal")).await,
+        by.delete(&secret).await,
+        by.get(&integration).await,
+        by.send("PATCH", &integration).json(&json!({"credential": {"token": "stolen"}})).await,
+        by.act(format!("{integration}/test")).await,
+        by.delete(&integration).await,
+        platform.put(&system, json!({"token": "stolen"})).await,
+        platform.put(format!("{system}/visibility"), json!({"visible": true})).await,
+        platform.act(format!("{system}/test")).await,
+        platform.delete(&system).await,
+    ]);
     answers
 }
 
@@ -116,6 +202,15 @@ async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store
                 ("GET", "/audit/events"),
                 ("GET", "/audit/verify"),
                 ("GET", "/authz/explain?action=workspace:read"),
+                ("GET", "/workspace/audit-digest"),
+                ("PUT", "/workspace/audit-digest"),
+                ("GET", "/workspace/audit-digest/preview"),
+                ("GET", "/secrets"),
+                ("POST", "/secrets"),
+                ("GET", "/settings/model-integrations"),
+                ("POST", "/settings/model-integrations"),
+                ("PUT", "/references/workflow/w"),
+                ("PUT", "/references/agent/a"),
             ] {
                 let there = by.send(method, &b.path(path)).await;
                 there.problem(404, "not-found");
@@ -126,7 +221,18 @@ async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store
                     assert_eq!(there.anonymised(), none.anonymised(), "{} with X-Workspace", there.what);
                 }
             }
-            for (method, path) in [("GET", "/api/environments"), ("POST", "/api/environments")] {
+            for (method, path) in [
+                ("GET", "/api/environments"),
+                ("POST", "/api/environments"),
+                ("GET", "/api/variables"),
+                ("POST", "/api/variables"),
+                ("GET", "/api/variables/matrix"),
+                ("POST", "/api/variables/import/preview"),
+                ("POST", "/api/variables/import"),
+                ("GET", "/api/models"),
+                ("POST", "/api/models"),
+                ("GET", "/api/models/selectable"),
+            ] {
                 let there = by.send(method, &format!("{path}?organizationId={}", b.id)).await;
                 there.problem(404, "not-found");
                 let none = by.send(method, &format!("{path}?organizationId={nowhere}")).await;
@@ -166,13 +272,34 @@ async fn lists_show_one_tenant_only(store: Store) {
         for tenant in [&a, &b] {
             tenant.invite(&format!("p{n}.{}@example.org", unique()), "viewer").await;
             tenant.key(&["runs:read"]).await;
+            let test = json!({"channel": "email"});
+            tenant.admin.post(tenant.path("/workspace/notifications/test"), test).await.ok();
+            let lab = tenant.environment(&format!("lab-{n}")).await["id"].as_str().unwrap().to_owned();
+            tenant.variable(&lab, &format!("V{n}"), "v").await;
+            tenant.model(&format!("m{n}"), "t").await;
+            let secret = json!({"name": format!("s{n}"), "value": "v", "environmentId": lab});
+            tenant.admin.post(tenant.path("/secrets"), secret).await.created();
         }
     }
     for (tenant, other) in [(&a, &b), (&b, &a)] {
-        for path in ["/workspace/members", "/workspace/invitations", "/workspace/api-keys", "/audit/events"] {
+        for path in [
+            "/workspace/members",
+            "/workspace/invitations",
+            "/workspace/api-keys",
+            "/workspace/notifications/deliveries",
+            "/audit/events",
+            "/secrets",
+            "/settings/model-integrations",
+            "/api/variables",
+            "/api/models",
+        ] {
             let (mut seen, mut cursor) = (0, String::new());
             loop {
-                let answer = tenant.admin.get(tenant.path(&format!("{path}?limit=2{cursor}"))).await;
+                let page = format!("{path}?limit=2{cursor}");
+                let answer = match path.strip_prefix("/api/") {
+                    None => tenant.admin.get(tenant.path(&page)).await,
+                    Some(_) => tenant.admin.get(format!("{page}&organizationId={}", tenant.id)).await,
+                };
                 let page = answer.ok();
                 for foreign in [&other.id, &other.slug, &other.admin.id, &other.admin.person.email] {
                     assert!(!answer.text().contains(foreign.as_str()), "{path} shows {foreign}");
@@ -185,7 +312,8 @@ async fn lists_show_one_tenant_only(store: Store) {
             }
             let want = match path {
                 "/workspace/members" => 1,
-                "/audit/events" => 12,
+                // The founding and the joining, and in each round an invitation, a key, a test, an environment and three values.
+                "/audit/events" => 2 + 5 * 7,
                 _ => 5,
             };
             assert_eq!(seen, want, "{path}");

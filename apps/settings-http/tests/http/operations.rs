@@ -207,6 +207,8 @@ async fn a_wrong_configuration_is_a_clear_error(store: Store) {
         ("SETTINGS_COMPLIANCE_FLOOR_DAYS", "0"),
         ("SETTINGS_REGIONS", "EU West"),
         ("SETTINGS_KMS", "file"),
+        ("SETTINGS_OUTBOUND_ALLOW", "everywhere"),
+        ("SETTINGS_OUTBOUND_ALLOW", "10.0.0.0/33"),
         ("SETTINGS_MAIL", "pigeon"),
         ("AUTH0_ISSUER_BASE_URL", "http://issuer.example"),
         ("RUST_LOG", "===="),

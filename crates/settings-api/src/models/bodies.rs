@@ -1,5 +1,4 @@
 //! What models are made from. Both dialects end in the same use cases.
-use super::MODEL_URL;
 use crate::{
     Api,
     json::{Body, Fields},
@@ -8,11 +7,34 @@ use crate::{
 use settings_app::models::{ChangeModel, CreateModel};
 use settings_domain::{
     ids::WorkspaceId,
-    models::{Credential, Provider},
+    models::{Credential, ModelError, Provider},
+    ports::outbound::OutboundUrl,
     sealed::SecretValue,
     text::{Description, DisplayName},
 };
 use utoipa::ToSchema;
+
+/// What a model is to be made of. The URL is vetted for the tenant whose model it will be.
+pub(super) trait New: Body + Send {
+    fn vet(self, api: &Api, tenant: WorkspaceId) -> impl Future<Output = Result<CreateModel, Problem>> + Send;
+}
+
+/// What of a model is to change.
+pub(super) trait Change: Body + Send {
+    fn vet(self, api: &Api, tenant: WorkspaceId) -> impl Future<Output = Result<ChangeModel, Problem>> + Send;
+}
+
+/// Vets a URL that the body names.
+async fn vetted(api: &Api, url: &str, tenant: WorkspaceId) -> Result<OutboundUrl, Problem> {
+    api.vetted(url, tenant, "/modelUrl").await
+}
+
+async fn vetted_if_there(api: &Api, url: Option<String>, tenant: WorkspaceId) -> Result<Option<OutboundUrl>, Problem> {
+    match url {
+        Some(url) => vetted(api, &url, tenant).await.map(Some),
+        None => Ok(None),
+    }
+}
 
 /// A token, or a client key with its secret: exactly one of them.
 #[derive(ToSchema)]
@@ -77,19 +99,19 @@ impl Body for Required {
 pub(crate) struct NewIntegration {
     /// `anthropic`, `openai`, `google`, `azure_openai`, `aws_bedrock` or `custom`.
     #[schema(value_type = String)]
-    pub(super) provider: Provider,
+    provider: Provider,
     /// 1 to 200 characters; the provider's name where absent.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
-    pub(super) name: Option<DisplayName>,
+    name: Option<DisplayName>,
     /// 1 to 2,000 characters.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
-    pub(super) description: Option<Description>,
+    description: Option<Description>,
     /// https; the provider's own address where absent and it has one.
     #[schema(format = "uri", max_length = 2048)]
-    pub(super) model_url: Option<String>,
+    model_url: Option<String>,
     /// Write-only.
     #[schema(value_type = CredentialBody)]
-    pub(super) credential: Credential,
+    credential: Credential,
 }
 
 impl Body for NewIntegration {
@@ -102,26 +124,36 @@ impl Body for NewIntegration {
     }
 }
 
+impl New for NewIntegration {
+    async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<CreateModel, Problem> {
+        let Self { provider, name, description, model_url, credential } = self;
+        let url = model_url.or_else(|| provider.default_url().map(str::to_owned));
+        let url = url.ok_or_else(|| Problem::field("/modelUrl", ModelError::UrlRequired.to_string()))?;
+        let url = vetted(api, &url, tenant).await?;
+        Ok(CreateModel { provider: Some(provider), name, description, url, credential })
+    }
+}
+
 /// Fields of a model integration to change; absent ones stay (seed A).
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct IntegrationChange {
     /// `anthropic`, `openai`, `google`, `azure_openai`, `aws_bedrock` or `custom`.
     #[schema(value_type = Option<String>)]
-    pub(super) provider: Option<Provider>,
+    provider: Option<Provider>,
     /// 1 to 200 characters.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
-    pub(super) name: Option<DisplayName>,
+    name: Option<DisplayName>,
     /// Null takes it away.
     #[schema(value_type = Option<String>, max_length = 2000)]
     #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
-    pub(super) description: Option<Option<Description>>,
+    description: Option<Option<Description>>,
     /// https. One of another origin needs the credential again.
     #[schema(format = "uri", max_length = 2048)]
-    pub(super) model_url: Option<String>,
+    model_url: Option<String>,
     /// Write-only; the stored one stays where this is absent.
     #[schema(value_type = Option<CredentialBody>)]
-    pub(super) credential: Option<Credential>,
+    credential: Option<Credential>,
 }
 
 impl Body for IntegrationChange {
@@ -133,6 +165,14 @@ impl Body for IntegrationChange {
             model_url: f.optional("modelUrl"),
             credential: f.optional_object::<Required>("credential").map(|Required(c)| c),
         })
+    }
+}
+
+impl Change for IntegrationChange {
+    async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<ChangeModel, Problem> {
+        let Self { provider, name, description, model_url, credential } = self;
+        let url = vetted_if_there(api, model_url, tenant).await?;
+        Ok(ChangeModel { provider, name, description, url, credential, visible: None })
     }
 }
 
@@ -180,9 +220,9 @@ impl Body for NewModel {
     }
 }
 
-impl NewModel {
-    pub(super) async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<CreateModel, Problem> {
-        let url = api.vetted(&self.model_url, tenant, MODEL_URL).await?;
+impl New for NewModel {
+    async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<CreateModel, Problem> {
+        let url = vetted(api, &self.model_url, tenant).await?;
         let Self { provider, name, description, token: credential, .. } = self;
         Ok(CreateModel { provider, name: Some(name), description, url, credential })
     }
@@ -232,13 +272,10 @@ impl Body for ModelChange {
     }
 }
 
-impl ModelChange {
-    pub(super) async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<ChangeModel, Problem> {
-        let url = match &self.model_url {
-            Some(url) => Some(api.vetted(url, tenant, MODEL_URL).await?),
-            None => None,
-        };
-        let Self { provider, name, description, token: credential, .. } = self;
+impl Change for ModelChange {
+    async fn vet(self, api: &Api, tenant: WorkspaceId) -> Result<ChangeModel, Problem> {
+        let Self { provider, name, description, model_url, token: credential, .. } = self;
+        let url = vetted_if_there(api, model_url, tenant).await?;
         Ok(ChangeModel { provider, name, description, url, credential, visible: None })
     }
 }
@@ -247,11 +284,17 @@ impl ModelChange {
 #[derive(Debug, ToSchema)]
 pub(crate) struct Visibility {
     /// False hides it: it stays where it is used and can't be chosen anew.
-    pub(super) visible: bool,
+    visible: bool,
 }
 
 impl Body for Visibility {
     fn read(f: &mut Fields) -> Option<Self> {
         f.required_boolean("visible").map(|visible| Self { visible })
+    }
+}
+
+impl Change for Visibility {
+    async fn vet(self, _: &Api, _: WorkspaceId) -> Result<ChangeModel, Problem> {
+        Ok(ChangeModel { visible: Some(self.visible), ..ChangeModel::default() })
     }
 }

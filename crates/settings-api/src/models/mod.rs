@@ -1,146 +1,29 @@
 //! Models in both dialects (`/settings/model-integrations`, `/api/models`, `/api/system-models`); no answer has a credential.
+//! All doors lead to the same handlers: a door says who may pass, what the body is like and what the answer shows.
 mod bodies;
+mod shapes;
 mod system;
 
 use crate::{
     Api,
-    answer::{Answer, List, rfc3339},
+    answer::{Answer, List},
     dispatch::limited,
     input::{Input, Tenant},
     operation::{Operation, op},
     problem::Problem,
     workspaces::PAGING,
 };
-use bodies::{IntegrationChange, ModelChange, NewIntegration, NewModel};
+use bodies::{Change, IntegrationChange, ModelChange, New, NewIntegration, NewModel};
 use http::Method;
 use serde::Serialize;
-use settings_app::models::{ChangeModel, CreateModel};
 use settings_domain::{
     ids::ModelId,
-    models as domain,
-    models::{AuthType, ModelError, ModelView, TestsModels},
+    models::{CreatesModels, DeletesModels, ModelView, TestsModels, UpdatesModels},
     policy::{Permit, actions},
-    ports::probe::ProbeReport,
     transaction::{Call, Snapshot},
 };
+use shapes::{Model, Selectable, TestReport};
 use std::sync::Arc;
-use utoipa::ToSchema;
-
-/// A model, without its credential.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the names of the HTTP contract")]
-pub(crate) struct Model {
-    /// Its id.
-    #[schema(format = Uuid)]
-    id: String,
-    /// `anthropic`, `openai`, `google`, `azure_openai`, `aws_bedrock` or `custom`.
-    provider: &'static str,
-    /// Name for people.
-    name: String,
-    /// What it is for.
-    description: Option<String>,
-    /// Where it is called.
-    model_url: String,
-    /// `Token` or `Client Key`.
-    auth_type: &'static str,
-    /// Whether a token is stored.
-    has_token: bool,
-    /// Whether a client key and its secret are stored.
-    has_client_key: bool,
-    /// Whether it is the platform's.
-    system: bool,
-    /// RFC 3339, UTC.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// RFC 3339, UTC.
-    #[schema(format = DateTime)]
-    updated_at: String,
-    /// RFC 3339, UTC; null before the credential was first used.
-    #[schema(format = DateTime)]
-    last_used_at: Option<String>,
-    /// Counts changes; also the entity tag.
-    version: i64,
-}
-
-impl From<&ModelView> for Model {
-    fn from(v: &ModelView) -> Self {
-        let m = &v.model;
-        Self {
-            id: m.id.to_string(),
-            provider: m.provider.name(),
-            name: m.name.to_string(),
-            description: m.description.as_ref().map(ToString::to_string),
-            model_url: m.url.clone(),
-            auth_type: match m.auth {
-                AuthType::Token => "Token",
-                AuthType::ClientKey => "Client Key",
-            },
-            has_token: m.auth == AuthType::Token,
-            has_client_key: m.auth == AuthType::ClientKey,
-            system: m.is_system(),
-            created_at: rfc3339(m.created_at),
-            updated_at: rfc3339(m.updated_at),
-            last_used_at: v.last_used_at.map(rfc3339),
-            version: m.version,
-        }
-    }
-}
-
-/// A model to choose.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SelectableModel {
-    /// Its id.
-    #[schema(format = Uuid)]
-    id: String,
-    /// Name for people.
-    name: String,
-    /// Who serves it.
-    provider: &'static str,
-    /// Whether it is the platform's.
-    system: bool,
-}
-
-/// What there is to choose from.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Selectable {
-    /// Models of the organization, then visible system models.
-    items: Vec<SelectableModel>,
-    /// Always null: the list is whole.
-    next_cursor: Option<String>,
-}
-
-/// What came of a test. Nothing of the provider's answer is in it.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TestReport {
-    /// Whether all is well as far as can be told.
-    ok: bool,
-    /// Whether anything answered in HTTP.
-    reachable: bool,
-    /// Whether the credential was accepted; null where that can't be told.
-    authenticated: Option<bool>,
-    /// The provider's status.
-    status: Option<u16>,
-    /// How long it took.
-    took_ms: i64,
-    /// What is wrong and what to do, in one sentence.
-    detail: String,
-}
-
-impl From<ProbeReport> for TestReport {
-    fn from(r: ProbeReport) -> Self {
-        Self {
-            ok: r.reachable && r.authenticated != Some(false),
-            reachable: r.reachable,
-            authenticated: r.authenticated,
-            status: r.status,
-            took_ms: r.took_ms,
-            detail: r.detail,
-        }
-    }
-}
 
 const LIST: &[(&str, &str)] = &[
     ("organizationId", "The organization; needed where the caller has several"),
@@ -149,8 +32,6 @@ const LIST: &[(&str, &str)] = &[
 ];
 const ORGANIZATION: &[(&str, &str)] = &[("organizationId", "The organization; needed where the caller has several")];
 const OF_MODEL: &[(&str, &str)] = &[("organizationId", "The organization; told by the model where absent")];
-/// Where a body names the URL of a model.
-const MODEL_URL: &str = "/modelUrl";
 const CREATION: &[&str] = &["quota-reached", "url-not-allowed", "idempotency-key-reused"];
 const CHANGE: &[&str] = &["credential-required", "url-not-allowed", "precondition-failed"];
 const DELETION: &[&str] = &["precondition-failed", "confirmation-required"];
@@ -176,16 +57,16 @@ fn integrations() -> Vec<Operation> {
             .takes::<NewIntegration>()
             .gives::<Model>(201)
             .problems(CREATION)
-            .write(create_integration),
+            .write(create::<actions::CreateModel, NewIntegration, Model>),
         op(Method::GET, ONE, "getModelIntegration", T, "Read a model integration").gives::<Model>(200).read(get),
         op(Method::PATCH, ONE, "updateModelIntegration", T, "Change a model integration; what is absent stays")
             .takes::<IntegrationChange>()
             .gives::<Model>(200)
             .problems(CHANGE)
-            .write(update_integration),
+            .write(update::<actions::UpdateModel, IntegrationChange, Model>),
         op(Method::DELETE, ONE, "deleteModelIntegration", T, "Delete a model integration")
             .problems(DELETION)
-            .write(delete),
+            .write(delete::<actions::DeleteModel>),
         op(
             Method::POST,
             "/settings/model-integrations/{modelIntegrationId}/test",
@@ -214,7 +95,7 @@ fn models() -> Vec<Operation> {
             .takes::<NewModel>()
             .gives::<Model>(201)
             .problems(CREATION)
-            .write(create_model),
+            .write(create::<actions::CreateModel, NewModel, Model>),
         op(
             Method::GET,
             "/api/models/selectable",
@@ -243,12 +124,12 @@ fn models() -> Vec<Operation> {
         .takes::<ModelChange>()
         .gives::<Model>(200)
         .problems(CHANGE)
-        .write(update_model),
+        .write(update::<actions::UpdateModel, ModelChange, Model>),
         op(Method::DELETE, "/api/models/{modelId}", "deleteModel", T, "Delete a model")
             .tenant(Tenant::Model)
             .query(OF_MODEL)
             .problems(DELETION)
-            .write(delete),
+            .write(delete::<actions::DeleteModel>),
         op(
             Method::POST,
             "/api/models/{modelId}/test",
@@ -267,11 +148,6 @@ fn models() -> Vec<Operation> {
 fn model_id(input: &Input) -> Result<ModelId, Problem> {
     let name = if input.param("modelId").is_empty() { "modelIntegrationId" } else { "modelId" };
     input.id(name)
-}
-
-/// A model as it was just committed.
-fn shown(model: &domain::Model) -> Model {
-    Model::from(&ModelView { model: model.clone(), last_used_at: None })
 }
 
 async fn list(
@@ -299,76 +175,39 @@ async fn selectable(
     input: Arc<Input>,
 ) -> Result<Answer, Problem> {
     input.only(&["organizationId"])?;
-    let item = |m: &domain::Model| SelectableModel {
-        id: m.id.to_string(),
-        name: m.name.to_string(),
-        provider: m.provider.name(),
-        system: m.is_system(),
-    };
-    let items = snapshot.selectable().await?.iter().map(item).collect();
-    Ok(Answer::ok(&Selectable { items, next_cursor: None }))
+    Ok(Answer::ok(&Selectable::from(snapshot.selectable().await?)))
 }
 
-async fn create_integration(
-    api: Arc<Api>,
-    permit: Permit<actions::CreateModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let NewIntegration { provider, name, description, model_url, credential } = input.json()?;
-    let url = model_url.or_else(|| provider.default_url().map(str::to_owned));
-    let url = url.ok_or_else(|| Problem::field("/modelUrl", ModelError::UrlRequired.to_string()))?;
-    let url = api.vetted(&url, permit.scope().workspace(), MODEL_URL).await?;
-    let new = CreateModel { provider: Some(provider), name, description, url, credential };
-    let done = api.app().create_model(&permit, &call, new).await?;
-    Ok(Answer::created(&shown(done.value())).version(done.value().version).replayed(done.is_replay()))
-}
-
-async fn update_integration(
-    api: Arc<Api>,
-    permit: Permit<actions::UpdateModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let id = model_id(&input)?;
-    let IntegrationChange { provider, name, description, model_url, credential } = input.json()?;
-    let url = match model_url {
-        Some(url) => Some(api.vetted(&url, permit.scope().workspace(), MODEL_URL).await?),
-        None => None,
-    };
-    let change = ChangeModel { provider, name, description, url, credential, visible: None };
-    let done = api.app().update_model(&permit, &call, id, change).await?;
-    Ok(Answer::ok(&shown(done.value())).version(done.value().version))
-}
-
-async fn create_model(
-    api: Arc<Api>,
-    permit: Permit<actions::CreateModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let new: NewModel = input.json()?;
+async fn create<A, B, V>(api: Arc<Api>, permit: Permit<A>, call: Call, input: Arc<Input>) -> Result<Answer, Problem>
+where
+    A: CreatesModels,
+    B: New,
+    V: for<'a> From<&'a ModelView> + Serialize,
+{
+    let new: B = input.json()?;
     let new = new.vet(&api, permit.scope().workspace()).await?;
     let done = api.app().create_model(&permit, &call, new).await?;
-    Ok(Answer::created(&shown(done.value())).version(done.value().version).replayed(done.is_replay()))
+    let view = ModelView { model: done.value().clone(), last_used_at: None };
+    Ok(Answer::created(&V::from(&view)).version(view.model.version).replayed(done.is_replay()))
 }
 
-async fn update_model(
-    api: Arc<Api>,
-    permit: Permit<actions::UpdateModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
+async fn update<A, B, V>(api: Arc<Api>, permit: Permit<A>, call: Call, input: Arc<Input>) -> Result<Answer, Problem>
+where
+    A: UpdatesModels,
+    B: Change,
+    V: for<'a> From<&'a ModelView> + Serialize,
+{
     let id = model_id(&input)?;
-    let change: ModelChange = input.json()?;
+    let change: B = input.json()?;
     let change = change.vet(&api, permit.scope().workspace()).await?;
     let done = api.app().update_model(&permit, &call, id, change).await?;
-    Ok(Answer::ok(&shown(done.value())).version(done.value().version))
+    let view = ModelView { model: done.value().clone(), last_used_at: None };
+    Ok(Answer::ok(&V::from(&view)).version(view.model.version))
 }
 
-async fn delete(
+async fn delete<A: DeletesModels>(
     api: Arc<Api>,
-    permit: Permit<actions::DeleteModel>,
+    permit: Permit<A>,
     call: Call,
     input: Arc<Input>,
 ) -> Result<Answer, Problem> {

@@ -1,8 +1,10 @@
 //! `/api/system-models`: models of the platform, for every organization.
 use super::{
-    CHANGE, CREATION, DELETION, Model, TestReport,
+    CHANGE, CREATION, DELETION,
     bodies::{ModelChange, NewModel, Visibility},
-    model_id, test,
+    create, delete,
+    shapes::{SystemModel, TestReport},
+    test, update,
 };
 use crate::{
     Api,
@@ -13,37 +15,15 @@ use crate::{
     workspaces::PAGING,
 };
 use http::Method;
-use serde::Serialize;
-use settings_app::{authenticate::Authenticated, models::ChangeModel};
+use settings_app::authenticate::Authenticated;
 use settings_domain::{
-    ids::{ModelId, WorkspaceId},
+    ids::ModelId,
     models::ModelView,
-    policy::{Permission, Permit, actions},
+    policy::{Permission, actions},
     ports::store::{Page, Selector},
-    transaction::{Call, Caller, Snapshot},
+    transaction::{Caller, Snapshot},
 };
 use std::sync::Arc;
-use utoipa::ToSchema;
-
-/// A model of the platform.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SystemModel {
-    #[serde(flatten)]
-    #[schema(inline)]
-    model: Model,
-    /// Whether organizations may choose it.
-    visible: bool,
-}
-
-impl From<&ModelView> for SystemModel {
-    fn from(v: &ModelView) -> Self {
-        Self { model: Model::from(v), visible: v.model.visible }
-    }
-}
-
-fn shown(model: &settings_domain::models::Model) -> SystemModel {
-    SystemModel::from(&ModelView { model: model.clone(), last_used_at: None })
-}
 
 pub(super) fn operations() -> Vec<Operation> {
     const T: &str = "system-models";
@@ -64,13 +44,15 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes::<NewModel>()
             .gives::<SystemModel>(201)
             .problems(CREATION)
-            .platform(create),
+            .platform(create::<actions::CreateSystemModel, NewModel, SystemModel>),
         op(Method::PUT, ONE, "updateSystemModel", T, "Change a system model; what is absent stays, the credential too")
             .takes::<ModelChange>()
             .gives::<SystemModel>(200)
             .problems(CHANGE)
-            .platform(update),
-        op(Method::DELETE, ONE, "deleteSystemModel", T, "Delete a system model").problems(DELETION).platform(delete),
+            .platform(update::<actions::UpdateSystemModel, ModelChange, SystemModel>),
+        op(Method::DELETE, ONE, "deleteSystemModel", T, "Delete a system model")
+            .problems(DELETION)
+            .platform(delete::<actions::DeleteSystemModel>),
         op(
             Method::PUT,
             "/api/system-models/{modelId}/visibility",
@@ -81,7 +63,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .takes::<Visibility>()
         .gives::<SystemModel>(200)
         .problems(&["precondition-failed"])
-        .platform(set_visibility),
+        .platform(update::<actions::UpdateSystemModel, Visibility, SystemModel>),
         op(
             Method::POST,
             "/api/system-models/{modelId}/test",
@@ -130,54 +112,4 @@ async fn somewhere(api: &Api, auth: &Authenticated, input: &Input) -> Result<Sna
         Some(workspace) => api.enter(auth, &Selector::Id(workspace.view.workspace.id)).await,
         None => Err(Problem::lacking(Permission::ModelsRead, &auth.caller)),
     }
-}
-
-async fn create(
-    api: Arc<Api>,
-    permit: Permit<actions::CreateSystemModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let new: NewModel = input.json()?;
-    let new = new.vet(&api, WorkspaceId::PLATFORM).await?;
-    let done = api.app().create_model(&permit, &call, new).await?;
-    Ok(Answer::created(&shown(done.value())).version(done.value().version).replayed(done.is_replay()))
-}
-
-async fn update(
-    api: Arc<Api>,
-    permit: Permit<actions::UpdateSystemModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let id = model_id(&input)?;
-    let change: ModelChange = input.json()?;
-    let change = change.vet(&api, WorkspaceId::PLATFORM).await?;
-    let done = api.app().update_model(&permit, &call, id, change).await?;
-    Ok(Answer::ok(&shown(done.value())).version(done.value().version))
-}
-
-async fn set_visibility(
-    api: Arc<Api>,
-    permit: Permit<actions::UpdateSystemModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let id = model_id(&input)?;
-    let Visibility { visible } = input.json()?;
-    let change = ChangeModel { visible: Some(visible), ..ChangeModel::default() };
-    let done = api.app().update_model(&permit, &call, id, change).await?;
-    Ok(Answer::ok(&shown(done.value())).version(done.value().version))
-}
-
-async fn delete(
-    api: Arc<Api>,
-    permit: Permit<actions::DeleteSystemModel>,
-    call: Call,
-    input: Arc<Input>,
-) -> Result<Answer, Problem> {
-    let id = model_id(&input)?;
-    let () = input.json()?;
-    api.app().delete_model(&permit, &call, id).await?;
-    Ok(Answer::nothing())
 }

@@ -34,6 +34,9 @@ const LONGEST: Duration = Duration::hours(72);
 
 /// What an attempt came to.
 struct Outcome {
+    /// Whether anything was sent at all. What was not leaves no attempt: the ledger says what receivers did, and a webhook
+    /// does not fail by what never came to it.
+    attempted: bool,
     accepted: bool,
     status: Option<u16>,
     cause: Option<&'static str>,
@@ -52,10 +55,14 @@ enum Next {
 
 impl Outcome {
     const fn accepted(status: Option<u16>) -> Self {
-        Self { accepted: true, status, cause: None, next: Next::Settle(Fate::Delivered) }
+        Self { attempted: true, accepted: true, status, cause: None, next: Next::Settle(Fate::Delivered) }
     }
     const fn failed(cause: &'static str, status: Option<u16>, next: Next) -> Self {
-        Self { accepted: false, status, cause: Some(cause), next }
+        Self { attempted: true, accepted: false, status, cause: Some(cause), next }
+    }
+    /// Nothing was sent.
+    const fn not_sent(cause: &'static str, next: Next) -> Self {
+        Self { attempted: false, accepted: false, status: None, cause: Some(cause), next }
     }
 }
 
@@ -95,24 +102,25 @@ impl App {
             cause: outcome.cause.map(str::to_owned),
             millis: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
         };
+        let attempt = outcome.attempted.then_some(attempt);
         if let Some(cause) = outcome.cause {
             tracing::info!(delivery = %message.delivery, attempt = message.attempt, cause, "a notification was not taken");
         }
         match outcome.next {
-            Next::Settle(fate) => store.settle(message, Some(&attempt), fate).await?,
+            Next::Settle(fate) => store.settle(message, attempt.as_ref(), fate).await?,
             Next::GiveUp => {
-                store.settle(message, Some(&attempt), Fate::Ended).await?;
+                store.settle(message, attempt.as_ref(), Fate::Ended).await?;
                 self.give_up(message, workspace).await?;
             }
             Next::FailConnection(fault, reason) => {
                 if let OutgoingTo::Slack(record) = &out.to {
                     self.fail_connection(workspace, record.connection.version, fault, reason).await?;
                 }
-                store.settle(message, Some(&attempt), Fate::Parked(PARKED_FOR)).await?;
+                store.settle(message, attempt.as_ref(), Fate::Parked(PARKED_FOR)).await?;
             }
         }
-        match &out.to {
-            OutgoingTo::Webhook(record, health) if !attempt.accepted && health.is_hopeless(attempt.at) => {
+        match (&out.to, attempt) {
+            (OutgoingTo::Webhook(record, health), Some(a)) if !a.accepted && health.is_hopeless(a.at) => {
                 self.disable_webhook(workspace, record.subscription.id).await
             }
             _ => Ok(()),
@@ -235,7 +243,7 @@ impl App {
             }
             // All places of the tenant are taken: nothing was sent, so nothing counts.
             Err(SendFailure { cause, status: None, retry: Retry::After(wait) }) => {
-                Outcome::failed(cause, None, self.patience(message, wait))
+                Outcome::not_sent(cause, self.patience(message, wait))
             }
             Err(SendFailure { cause, status, retry: Retry::After(wait) }) => self.again(message, cause, status, wait),
         }))

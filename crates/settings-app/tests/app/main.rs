@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test")]
 mod denials;
 mod keys;
+mod notifications;
 mod sign_in;
 mod support;
 mod worker;

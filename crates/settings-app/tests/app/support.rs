@@ -32,6 +32,7 @@ pub(crate) fn stage_with(vault: impl FnOnce(Arc<FakeStore>, Arc<FixedClock>) -> 
         vault: vault(Arc::new(store.clone()), Arc::new(FixedClock(store.now()))),
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
+        slack: None,
         verifier: None,
         clock: Arc::new(FixedClock(store.now())),
         entropy: Arc::new(SeededEntropy::new(7)),

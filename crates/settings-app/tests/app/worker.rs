@@ -5,6 +5,8 @@ use settings_domain::ports::{
     mail::{Letter, Mail, MailError, Mailer},
     outbox::Outbox as _,
 };
+use settings_testkit::senders::{pause, senders};
+use std::sync::Arc;
 use time::Duration;
 
 mock! {
@@ -17,6 +19,11 @@ mock! {
 
 fn never() -> bool {
     false
+}
+
+/// Lets the worker send what is due through this mail server; how many messages it took.
+async fn deliver(stage: &Stage, post: MockPost) -> usize {
+    stage.app.deliver(&senders(Arc::new(post)), pause, never).await.unwrap()
 }
 
 async fn queued(stage: &Stage) {
@@ -34,8 +41,8 @@ async fn a_queued_mail_is_sent_once_and_holds_the_link() {
         assert!(matches!(mail.letter, Letter::SignIn { .. }));
         Ok(())
     });
-    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 1);
-    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 0, "nothing is left");
+    assert_eq!(deliver(&stage, post).await, 1);
+    assert_eq!(deliver(&stage, MockPost::new()).await, 0, "nothing is left");
     assert_eq!(stage.store.depth().await.unwrap(), 0);
 }
 
@@ -45,13 +52,13 @@ async fn a_server_that_is_away_is_tried_again_after_five_seconds_and_not_before(
     queued(&stage).await;
     let mut away = MockPost::new();
     away.expect_send().times(1).returning(|_| Err(MailError::Unavailable("away".into())));
-    stage.app.deliver(&away, never).await.unwrap();
+    deliver(&stage, away).await;
     stage.store.advance(Duration::seconds(4));
-    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 0, "too early");
+    assert_eq!(deliver(&stage, MockPost::new()).await, 0, "too early");
     stage.store.advance(Duration::seconds(2));
     let mut back = MockPost::new();
     back.expect_send().times(1).returning(|_| Ok(()));
-    assert_eq!(stage.app.deliver(&back, never).await.unwrap(), 1);
+    assert_eq!(deliver(&stage, back).await, 1);
 }
 
 #[tokio::test]
@@ -60,9 +67,9 @@ async fn a_refusal_for_good_is_not_tried_again() {
     queued(&stage).await;
     let mut refusing = MockPost::new();
     refusing.expect_send().times(1).returning(|_| Err(MailError::Refused("550".into())));
-    stage.app.deliver(&refusing, never).await.unwrap();
+    deliver(&stage, refusing).await;
     stage.store.advance(Duration::days(30));
-    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 0);
+    assert_eq!(deliver(&stage, MockPost::new()).await, 0);
 }
 
 #[tokio::test]
@@ -71,7 +78,7 @@ async fn a_link_that_is_over_is_not_sent_at_all() {
     queued(&stage).await;
     stage.store.advance(Duration::minutes(16));
     // A mock without expectations panics when something is sent.
-    assert_eq!(stage.app.deliver(&MockPost::new(), never).await.unwrap(), 1);
+    assert_eq!(deliver(&stage, MockPost::new()).await, 1);
     assert_eq!(stage.store.depth().await.unwrap(), 0);
 }
 
@@ -79,8 +86,8 @@ async fn a_link_that_is_over_is_not_sent_at_all() {
 async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     let stage = stage();
     queued(&stage).await;
-    stage.app.deliver(&MockPost::new(), || true).await.unwrap();
+    stage.app.deliver(&senders(Arc::new(MockPost::new())), pause, || true).await.unwrap();
     let mut post = MockPost::new();
     post.expect_send().times(1).returning(|_| Ok(()));
-    assert_eq!(stage.app.deliver(&post, never).await.unwrap(), 1, "at once, not after the lease");
+    assert_eq!(deliver(&stage, post).await, 1, "at once, not after the lease");
 }

@@ -1,11 +1,7 @@
 //! Why KMS gave no key, in words that name what to change and may be logged.
 use super::key_name::KeyName;
-use crate::sdk::{self, Unsent, word};
-use aws_sdk_kms::{
-    config::http::HttpResponse,
-    error::{ConnectorError, ProvideErrorMetadata, SdkError},
-    operation::RequestId as _,
-};
+use crate::sdk;
+use aws_sdk_kms::error::ConnectorError;
 use settings_domain::ports::keyring::KeyringError;
 use std::{error::Error, fmt};
 
@@ -140,55 +136,39 @@ impl From<KmsError> for KeyringError {
 
 /// What an error of the SDK's means.
 pub(super) enum Verdict {
+    /// Not wrapped by this key, or not for this context.
     Foreign,
-    /// With the request's id.
-    Failure(KmsFailure, Option<String>),
+    Failure(KmsFailure),
 }
 
-/// Judges an error of the SDK's and lets go of it: in there is the whole answer.
-pub(super) fn judge<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
-    error: SdkError<E, HttpResponse>,
-) -> Verdict {
-    let request = error.request_id().and_then(word);
-    let failure = match error {
-        SdkError::ServiceError(e) => {
-            return match by_code(e.err().code(), e.raw().status().as_u16()) {
-                None => Verdict::Foreign,
-                Some(failure) => Verdict::Failure(failure, request),
-            };
-        }
-        SdkError::TimeoutError(_) => KmsFailure::TimedOut,
-        SdkError::ResponseError(_) => KmsFailure::Malformed,
-        dispatch @ SdkError::DispatchFailure(_) => match sdk::unsent(dispatch) {
-            Unsent::TimedOut => KmsFailure::TimedOut,
-            Unsent::ClearText => KmsFailure::ClearText,
-            Unsent::NoCredentials => KmsFailure::NoCredentials,
-            Unsent::Unreachable(e) => KmsFailure::Unreachable(e),
-            Unsent::Setup => KmsFailure::Setup,
-        },
-        _ => KmsFailure::Setup,
-    };
-    Verdict::Failure(failure, request)
+impl From<sdk::Failure> for Verdict {
+    fn from(failure: sdk::Failure) -> Self {
+        Self::Failure(match failure {
+            sdk::Failure::AccessDenied => KmsFailure::AccessDenied,
+            sdk::Failure::NotFound => KmsFailure::NotFound,
+            sdk::Failure::BadCredentials(code) => KmsFailure::BadCredentials { code },
+            sdk::Failure::NoCredentials => KmsFailure::NoCredentials,
+            sdk::Failure::Throttled => KmsFailure::Throttled,
+            sdk::Failure::Failing(status) => KmsFailure::Failing { status },
+            sdk::Failure::TimedOut => KmsFailure::TimedOut,
+            sdk::Failure::Unreachable(e) => KmsFailure::Unreachable(e),
+            sdk::Failure::ClearText => KmsFailure::ClearText,
+            sdk::Failure::Setup => KmsFailure::Setup,
+            sdk::Failure::Malformed => KmsFailure::Malformed,
+            sdk::Failure::Refused { status, code } => {
+                KmsFailure::Refused { status, code: code.unwrap_or_else(|| "no code".to_owned()) }
+            }
+        })
+    }
 }
 
-/// Judges what KMS answered; `None` is "not wrapped by this key, or not for this context".
-fn by_code(code: Option<&str>, status: u16) -> Option<KmsFailure> {
-    let code = code.unwrap_or_default();
-    Some(match code.strip_suffix("Exception").unwrap_or(code) {
-        "InvalidCiphertext" | "IncorrectKey" => return None,
-        "AccessDenied" | "NotAuthorized" => KmsFailure::AccessDenied,
-        "Disabled" => KmsFailure::Disabled,
-        "KMSInvalidState" => KmsFailure::PendingDeletion,
-        "NotFound" => KmsFailure::NotFound,
-        "InvalidKeyUsage" | "UnsupportedOperation" => KmsFailure::WrongKind,
-        known if sdk::is_about_credentials(known) => KmsFailure::BadCredentials { code: known.to_owned() },
-        known if sdk::is_throttling(known) => KmsFailure::Throttled,
-        _ => match status {
-            500.. => KmsFailure::Failing { status },
-            429 => KmsFailure::Throttled,
-            // It said that all is well, and what followed could not be read.
-            ..300 => KmsFailure::Malformed,
-            _ => KmsFailure::Refused { status, code: word(code).unwrap_or_else(|| "no code".to_owned()) },
-        },
+/// What only KMS says.
+pub(super) fn by_code(code: &str) -> Option<Verdict> {
+    Some(match code {
+        "InvalidCiphertext" | "IncorrectKey" => Verdict::Foreign,
+        "Disabled" => Verdict::Failure(KmsFailure::Disabled),
+        "KMSInvalidState" => Verdict::Failure(KmsFailure::PendingDeletion),
+        "InvalidKeyUsage" | "UnsupportedOperation" => Verdict::Failure(KmsFailure::WrongKind),
+        _ => return None,
     })
 }

@@ -1,9 +1,9 @@
 //! Why SES did not take a mail, in words that name what to change and may be logged.
-use crate::sdk::{self, Unsent, word};
+use crate::sdk;
 use aws_sdk_sesv2::{
     config::http::HttpResponse,
-    error::{ConnectorError, ProvideErrorMetadata as _, SdkError},
-    operation::{RequestId as _, send_email::SendEmailError},
+    error::{ConnectorError, SdkError},
+    operation::send_email::SendEmailError,
 };
 use settings_domain::ports::mail::MailError;
 use std::{error::Error, fmt};
@@ -27,7 +27,7 @@ pub enum SesFailure {
     Invalid {
         /// HTTP's status.
         status: u16,
-        /// AWS's code, or "no code".
+        /// AWS's code.
         code: String,
     },
     /// The caller is known, and not allowed.
@@ -126,51 +126,43 @@ impl Error for SesError {
     }
 }
 
-/// Judges an error of the SDK's and lets go of it: in there is the whole answer.
+impl From<sdk::Failure> for SesFailure {
+    fn from(failure: sdk::Failure) -> Self {
+        match failure {
+            sdk::Failure::AccessDenied => Self::AccessDenied,
+            sdk::Failure::NotFound => Self::NotFound,
+            sdk::Failure::BadCredentials(code) => Self::BadCredentials { code },
+            sdk::Failure::NoCredentials => Self::NoCredentials,
+            sdk::Failure::Throttled => Self::Throttled,
+            sdk::Failure::Failing(status) => Self::Failing { status },
+            sdk::Failure::TimedOut => Self::TimedOut,
+            sdk::Failure::Unreachable(e) => Self::Unreachable(e),
+            sdk::Failure::ClearText => Self::ClearText,
+            sdk::Failure::Setup => Self::Setup,
+            sdk::Failure::Refused { status: status @ 400.., code: Some(code) } => Self::Invalid { status, code },
+            // Without one of AWS's codes it is not SES that says so.
+            sdk::Failure::Refused { .. } | sdk::Failure::Malformed => Self::Malformed,
+        }
+    }
+}
+
+/// Judges an error of the SDK's.
 pub(super) fn judge(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
-    let request = error.request_id().and_then(word);
-    let failure = match error {
-        SdkError::ServiceError(e) => by_code(e.err().code(), e.raw().status().as_u16()),
-        SdkError::TimeoutError(_) => SesFailure::TimedOut,
-        SdkError::ResponseError(_) => SesFailure::Malformed,
-        dispatch @ SdkError::DispatchFailure(_) => match sdk::unsent(dispatch) {
-            Unsent::TimedOut => SesFailure::TimedOut,
-            Unsent::ClearText => SesFailure::ClearText,
-            Unsent::NoCredentials => SesFailure::NoCredentials,
-            Unsent::Unreachable(e) => SesFailure::Unreachable(e),
-            Unsent::Setup => SesFailure::Setup,
-        },
-        _ => SesFailure::Setup,
-    };
+    let (failure, request) = sdk::judge(error, by_code);
     let is_final = failure.is_final();
     let error = Box::new(SesError { failure, request });
     if is_final { MailError::Refused(error) } else { MailError::Unavailable(error) }
 }
 
-/// Judges what SES answered.
-fn by_code(code: Option<&str>, status: u16) -> SesFailure {
-    let code = code.unwrap_or_default();
-    match code.strip_suffix("Exception").unwrap_or(code) {
-        known @ ("MessageRejected" | "MailFromDomainNotVerified" | "EmailAddressNotVerified") => {
-            SesFailure::Rejected { code: known.to_owned() }
+/// What only SES says.
+fn by_code(code: &str) -> Option<SesFailure> {
+    match code {
+        "MessageRejected" | "MailFromDomainNotVerified" | "EmailAddressNotVerified" => {
+            Some(SesFailure::Rejected { code: code.to_owned() })
         }
-        "AccessDenied" | "NotAuthorized" => SesFailure::AccessDenied,
-        known @ ("AccountSuspended" | "SendingPaused" | "AccountSendingPaused" | "ConfigurationSetSendingPaused") => {
-            SesFailure::Suspended { code: known.to_owned() }
+        "AccountSuspended" | "SendingPaused" | "AccountSendingPaused" | "ConfigurationSetSendingPaused" => {
+            Some(SesFailure::Suspended { code: code.to_owned() })
         }
-        "NotFound" => SesFailure::NotFound,
-        known if sdk::is_about_credentials(known) => SesFailure::BadCredentials { code: known.to_owned() },
-        known if sdk::is_throttling(known) => SesFailure::Throttled,
-        _ => match status {
-            500.. => SesFailure::Failing { status },
-            429 => SesFailure::Throttled,
-            // It said that all is well, and what followed could not be read.
-            ..400 => SesFailure::Malformed,
-            // Without one of AWS's codes it is not SES that says so.
-            _ => match word(code) {
-                Some(code) => SesFailure::Invalid { status, code },
-                None => SesFailure::Malformed,
-            },
-        },
+        _ => None,
     }
 }

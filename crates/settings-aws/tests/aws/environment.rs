@@ -1,13 +1,13 @@
 //! AWS's own environment. It is the process's, and a test cannot change its own: so the test starts itself again.
 use crate::{
-    AnyError, CONTEXT, TestResult,
-    moto::Moto,
+    AnyError, CONTEXT, TestResult, moto,
     responder::{Answer, Responder},
     sentence, ses,
 };
 use secrecy::ExposeSecret as _;
 use settings_aws::{AwsOptions, KmsConfigError, KmsFailure, KmsKeyring, SesFailure, SesMailer};
 use settings_domain::ports::{keyring::Keyring as _, mail::Mailer as _};
+use settings_testkit::moto::AccessKey;
 use std::{env, path::Path, process::Command};
 
 const CASE: &str = "SETTINGS_AWS_TEST_CASE";
@@ -68,12 +68,12 @@ async fn region_endpoint_and_credentials_come_from_awss_own_environment() -> Tes
     if let Ok(case) = env::var(CASE) {
         return as_child(&case, &env::var(KEY)?).await;
     }
-    let moto = Moto::start()?;
-    let (id, arn) = moto.key().await?;
-    let (user, secret) = moto.user("service", "kms%3A%2A").await?;
-    let (mailer, mailers_secret) = moto.user("mailer", "ses%3A%2A").await?;
-    moto.sender(ses::FROM).await?;
-    moto.check_signatures().await?;
+    let moto = moto()?;
+    let (id, arn) = moto.kms_key()?;
+    let AccessKey { id: user, secret } = moto.access_key("service", "kms%3A%2A")?;
+    let AccessKey { id: mailer, secret: mailers_secret } = moto.access_key("mailer", "ses%3A%2A")?;
+    moto.ses_sender(ses::FROM)?;
+    moto.check_signatures()?;
     let home = tempfile::tempdir()?;
     let url = moto.url();
     let (region, endpoint) = (("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", url.as_str()));

@@ -1,8 +1,6 @@
 //! A KMS that is away, slow or asked for too much.
 use crate::{
-    CONTEXT, TestResult, keyring,
-    moto::Moto,
-    options,
+    CONTEXT, TestResult, keyring, moto, options,
     proxy::Proxy,
     responder::{Answer, Responder},
     sentence,
@@ -26,8 +24,8 @@ fn answer() -> Answer {
 
 #[tokio::test]
 async fn a_kms_that_goes_away_is_unavailable_within_six_seconds() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, _) = moto.key().await?;
+    let moto = moto()?;
+    let (id, _) = moto.kms_key()?;
     let keyring = keyring(&moto.url(), &id).await?;
     let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
     let fresh = crate::keyring(&moto.url(), &id).await?;
@@ -47,12 +45,12 @@ async fn a_kms_that_goes_away_is_unavailable_within_six_seconds() -> TestResult 
 
 #[tokio::test]
 async fn a_slow_kms_is_waited_for_and_one_that_is_too_slow_is_not() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, _) = moto.key().await?;
-    let slow = Proxy::start(moto.port, Duration::from_millis(700)).await?;
+    let moto = moto()?;
+    let (id, _) = moto.kms_key()?;
+    let slow = Proxy::start(moto.port(), Duration::from_millis(700)).await?;
     let wrapped = keyring(&slow.url, &id).await?.generate_data_key(CONTEXT).await?.wrapped;
 
-    let too_slow = Proxy::start(moto.port, Duration::from_secs(30)).await?;
+    let too_slow = Proxy::start(moto.port(), Duration::from_secs(30)).await?;
     let keyring = keyring(&too_slow.url, &id).await?;
     let since = Instant::now();
     let (opened, moved) = tokio::join!(keyring.decrypt(&wrapped, CONTEXT), keyring.re_encrypt(&wrapped, CONTEXT));

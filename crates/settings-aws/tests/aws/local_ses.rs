@@ -1,7 +1,7 @@
 //! A local SES that reads what it is sent, installed on first use; it ends with the test.
-use crate::{AnyError, moto::run};
+use crate::AnyError;
+use settings_testkit::peers;
 use std::{
-    fs::{self, File},
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ pub(crate) struct LocalSes {
 
 impl LocalSes {
     pub(crate) fn start() -> Result<Self, AnyError> {
-        let modules = installed()?;
+        let modules = peers::node_modules(env!("CARGO_TARGET_TMPDIR"), "ses", &peer("package.json"))?;
         // It wants to be told a port, and between our finding a free one and its taking it somebody else may.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -66,24 +66,4 @@ impl Drop for LocalSes {
 
 fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
-}
-
-/// The pinned packages, installed on first use.
-fn installed() -> Result<PathBuf, AnyError> {
-    let wanted = fs::read_to_string(peer("package.json"))?;
-    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
-    let place = peers.join("ses");
-    // Written last, so that it says what is installed.
-    let ready = place.join("ready.json");
-    fs::create_dir_all(&place)?;
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("ses.lock"))?;
-    lock.lock()?;
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) {
-        fs::write(place.join("package.json"), &wanted)?;
-        let install = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
-        run(Command::new("npm").args(install).current_dir(&place))?;
-        fs::write(ready, wanted)?;
-    }
-    Ok(place.join("node_modules"))
 }

@@ -5,7 +5,6 @@ mod environment;
 mod failures;
 mod limits;
 mod local_ses;
-mod moto;
 mod opening;
 mod proxy;
 mod responder;
@@ -17,6 +16,7 @@ mod tls;
 use secrecy::SecretString;
 use settings_aws::{AwsCredentials, AwsOptions, KmsError, KmsFailure, KmsKeyring};
 use settings_domain::ports::keyring::KeyringError;
+use settings_testkit::moto::Moto;
 use std::error::Error;
 
 type AnyError = Box<dyn Error + Send + Sync>;
@@ -26,6 +26,11 @@ type TestResult = Result<(), AnyError>;
 const CONTEXT: &[(&str, &str)] = &[("purpose", "workspace"), ("workspace", "0192f0c1-2d3e-7a4b-8c5d-000000000001")];
 /// Shows in everything that holds it.
 const SECRET: &str = "hunter2hunter2hunter2hunter2hunter2hunter";
+
+/// A moto of the test's own.
+fn moto() -> Result<Moto, AnyError> {
+    Moto::start(env!("CARGO_TARGET_TMPDIR"))
+}
 
 fn options(endpoint: &str) -> AwsOptions {
     AwsOptions {

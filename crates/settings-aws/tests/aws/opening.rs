@@ -1,14 +1,15 @@
 //! What opens a wrapped key, and what does not: against moto.
-use crate::{CONTEXT, TestResult, foreign, keyring, moto::Moto, options, sentence};
+use crate::{CONTEXT, TestResult, foreign, keyring, moto, options, sentence};
 use secrecy::{ExposeSecret as _, SecretString};
 use settings_aws::{AwsCredentials, KmsFailure, KmsKeyring};
 use settings_domain::ports::keyring::{Keyring as _, KeyringError};
+use settings_testkit::moto::AccessKey;
 
 #[tokio::test]
 async fn a_data_key_comes_back_under_its_context_however_key_and_context_are_written() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, arn) = moto.key().await?;
-    moto.alias("alias/settings", &id).await?;
+    let moto = moto()?;
+    let (id, arn) = moto.kms_key()?;
+    moto.kms_alias("alias/settings", &id)?;
     let made = keyring(&moto.url(), &id).await?.generate_data_key(CONTEXT).await?;
     let other = keyring(&moto.url(), &id).await?.generate_data_key(CONTEXT).await?;
     assert_eq!(made.key.expose_secret().len(), 32);
@@ -31,8 +32,8 @@ async fn a_data_key_comes_back_under_its_context_however_key_and_context_are_wri
 
 #[tokio::test]
 async fn a_wrapped_key_opens_under_no_other_context() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, _) = moto.key().await?;
+    let moto = moto()?;
+    let (id, _) = moto.kms_key()?;
     let keyring = keyring(&moto.url(), &id).await?;
     let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
     let [purpose, workspace] = CONTEXT else { return Err("two entries".into()) };
@@ -61,8 +62,8 @@ async fn a_wrapped_key_opens_under_no_other_context() -> TestResult {
 /// another key and says what it says about that; all other bytes must be foreign.
 #[tokio::test]
 async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, arn) = moto.key().await?;
+    let moto = moto()?;
+    let (id, arn) = moto.kms_key()?;
     let keyring = keyring(&moto.url(), &id).await?;
     let data = keyring.generate_data_key(CONTEXT).await?;
     let wrapped = data.wrapped;
@@ -100,7 +101,7 @@ async fn a_damaged_wrapped_key_is_foreign_at_every_position() -> TestResult {
 
 #[tokio::test]
 async fn an_unknown_key_is_named_and_the_sentence_says_not_found() -> TestResult {
-    let moto = Moto::start()?;
+    let moto = moto()?;
     let unknown = "11111111-2222-3333-4444-555555555555";
     for name in [
         unknown,
@@ -118,11 +119,11 @@ async fn an_unknown_key_is_named_and_the_sentence_says_not_found() -> TestResult
 
 #[tokio::test]
 async fn the_signature_and_the_policy_are_checked_for_real() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, _) = moto.key().await?;
-    let (user, secret) = moto.user("service", "kms%3A%2A").await?;
-    let (reader, readers_secret) = moto.user("reader", "kms%3ADecrypt").await?;
-    moto.check_signatures().await?;
+    let moto = moto()?;
+    let (id, _) = moto.kms_key()?;
+    let AccessKey { id: user, secret } = moto.access_key("service", "kms%3A%2A")?;
+    let AccessKey { id: reader, secret: readers_secret } = moto.access_key("reader", "kms%3ADecrypt")?;
+    moto.check_signatures()?;
     let connect = async |user: &str, secret: &str| {
         let credentials = AwsCredentials {
             access_key_id: user.to_owned(),
@@ -140,14 +141,14 @@ async fn the_signature_and_the_policy_are_checked_for_real() -> TestResult {
 
     // moto writes these errors in XML also for KMS, so that only the status can be read: AWS's own codes are in `failures`.
     let refused: fn(&KmsFailure) -> bool = |f| matches!(f, KmsFailure::Refused { status: 403, .. });
-    for (user, secret) in [(&user, &readers_secret), (&"AKIAIOSFODNN7UNKNOWN".to_owned(), &secret)] {
+    for (user, secret) in [(user.as_str(), readers_secret.as_str()), ("AKIAIOSFODNN7UNKNOWN", secret.as_str())] {
         let keyring = connect(user, secret).await?;
         for result in [
             keyring.generate_data_key(CONTEXT).await.map(drop),
             keyring.decrypt(&made.wrapped, CONTEXT).await.map(drop),
         ] {
             let said = sentence(result, refused)?;
-            assert!(!said.contains(secret.as_str()), "{said}");
+            assert!(!said.contains(secret), "{said}");
         }
     }
     // Known and not allowed.

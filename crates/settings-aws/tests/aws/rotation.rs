@@ -1,7 +1,6 @@
 //! From one KMS key to another, and what a wrapped key says of its own: against moto.
 use crate::{
-    AnyError, CONTEXT, TestResult, foreign, keyring,
-    moto::Moto,
+    AnyError, CONTEXT, TestResult, foreign, keyring, moto,
     responder::{Answer, Responder},
 };
 use secrecy::ExposeSecret as _;
@@ -16,9 +15,9 @@ fn parts(wrapped: &[u8]) -> Result<(&str, &[u8]), AnyError> {
 
 #[tokio::test]
 async fn a_data_key_moves_to_another_kms_key_and_stays_the_same_key() -> TestResult {
-    let moto = Moto::start()?;
-    let ((one, one_arn), (two, two_arn)) = (moto.key().await?, moto.key().await?);
-    moto.alias("alias/settings", &two).await?;
+    let moto = moto()?;
+    let ((one, one_arn), (two, two_arn)) = (moto.kms_key()?, moto.kms_key()?);
+    moto.kms_alias("alias/settings", &two)?;
     let before = keyring(&moto.url(), &one).await?;
     let data = before.generate_data_key(CONTEXT).await?;
     assert_eq!((data.wrapped_by.as_str(), parts(&data.wrapped)?.0), (one_arn.as_str(), one_arn.as_str()));
@@ -40,8 +39,8 @@ async fn a_data_key_moves_to_another_kms_key_and_stays_the_same_key() -> TestRes
 
 #[tokio::test]
 async fn a_data_key_moves_under_its_own_context_alone_and_keeps_it() -> TestResult {
-    let moto = Moto::start()?;
-    let ((one, _), (two, _)) = (moto.key().await?, moto.key().await?);
+    let moto = moto()?;
+    let ((one, _), (two, _)) = (moto.kms_key()?, moto.kms_key()?);
     let data = keyring(&moto.url(), &one).await?.generate_data_key(CONTEXT).await?;
     let after = keyring(&moto.url(), &two).await?;
     let other = &[CONTEXT[0], ("workspace", "0192f0c1-2d3e-7a4b-8c5d-000000000002")];
@@ -56,8 +55,8 @@ async fn a_data_key_moves_under_its_own_context_alone_and_keeps_it() -> TestResu
 
 #[tokio::test]
 async fn a_wrapped_key_without_an_arn_is_the_configured_keys_and_gets_one_when_it_moves() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, arn) = moto.key().await?;
+    let moto = moto()?;
+    let (id, arn) = moto.kms_key()?;
     let keyring = keyring(&moto.url(), &id).await?;
     let data = keyring.generate_data_key(CONTEXT).await?;
     let former = [&[2], parts(&data.wrapped)?.1].concat();
@@ -71,8 +70,8 @@ async fn a_wrapped_key_without_an_arn_is_the_configured_keys_and_gets_one_when_i
 
 #[tokio::test]
 async fn a_wrapped_key_that_names_another_key_than_its_own_does_not_open() -> TestResult {
-    let moto = Moto::start()?;
-    let ((one, one_arn), (_, two_arn)) = (moto.key().await?, moto.key().await?);
+    let moto = moto()?;
+    let ((one, one_arn), (_, two_arn)) = (moto.kms_key()?, moto.kms_key()?);
     let keyring = keyring(&moto.url(), &one).await?;
     let wrapped = keyring.generate_data_key(CONTEXT).await?.wrapped;
     let text = two_arn.as_bytes();
@@ -85,9 +84,9 @@ async fn a_wrapped_key_that_names_another_key_than_its_own_does_not_open() -> Te
 
 #[tokio::test]
 async fn the_current_key_is_called_by_its_arn_whatever_name_was_configured() -> TestResult {
-    let moto = Moto::start()?;
-    let (id, arn) = moto.key().await?;
-    moto.alias("alias/settings", &id).await?;
+    let moto = moto()?;
+    let (id, arn) = moto.kms_key()?;
+    moto.kms_alias("alias/settings", &id)?;
     let alias_arn = arn.replace(&format!("key/{id}"), "alias/settings");
     for name in [&id, &arn, "alias/settings", &alias_arn] {
         assert_eq!(keyring(&moto.url(), name).await?.current().await?, arn, "{name}");

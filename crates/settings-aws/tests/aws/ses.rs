@@ -2,8 +2,7 @@
 use crate::{
     AnyError, SECRET, TestResult,
     local_ses::LocalSes,
-    moto::Moto,
-    options,
+    moto, options,
     responder::{Answer, Responder},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
@@ -14,6 +13,7 @@ use settings_domain::{
     ids::DeliveryId,
     ports::mail::{Letter, Mail, MailError, Mailer as _},
 };
+use settings_testkit::moto::AccessKey;
 use std::{
     error::Error,
     sync::Arc,
@@ -123,14 +123,14 @@ async fn ses_is_asked_to_send_these_bytes_to_this_recipient_and_nothing_else() -
 
 #[tokio::test]
 async fn moto_takes_mail_of_a_verified_sender_alone_and_gets_it_to_the_byte() -> TestResult {
-    let moto = Moto::start()?;
+    let moto = moto()?;
     let mailer = mailer(&moto.url()).await?;
     let unverified = mailer.send(&mail("grace@example.org")?).await;
     let (last, said) = sentence(unverified, |f| matches!(f, SesFailure::Rejected { .. }))?;
     assert!(last && said.contains("verified"), "{said}");
-    moto.sender(FROM).await?;
+    moto.ses_sender(FROM)?;
     mailer.send(&mail("grace@example.org")?).await?;
-    let sent = moto.raw_mails().await?;
+    let sent = moto.ses_mails()?;
     let [got] = sent.as_slice() else { return Err(format!("{sent:?}").into()) };
     let raw = got.get("raw_data").and_then(Value::as_str).unwrap_or_default();
     assert_eq!(raw.replace("\r\n", "\n"), mime(FROM, &mail("grace@example.org")?).replace("\r\n", "\n"));
@@ -139,11 +139,11 @@ async fn moto_takes_mail_of_a_verified_sender_alone_and_gets_it_to_the_byte() ->
 
 #[tokio::test]
 async fn moto_checks_who_calls_and_what_they_may() -> TestResult {
-    let moto = Moto::start()?;
-    moto.sender(FROM).await?;
-    let (mute, mute_secret) = moto.user("mute", "kms%3A*").await?;
-    let (sender, sender_secret) = moto.user("sender", "ses%3A*").await?;
-    moto.check_signatures().await?;
+    let moto = moto()?;
+    moto.ses_sender(FROM)?;
+    let AccessKey { id: mute, secret: mute_secret } = moto.access_key("mute", "kms%3A*")?;
+    let AccessKey { id: sender, secret: sender_secret } = moto.access_key("sender", "ses%3A*")?;
+    moto.check_signatures()?;
     let send = async |id: &str, secret: &str| -> Result<_, AnyError> {
         let mut options = options(&moto.url());
         let (access_key_id, secret_access_key) = (id.to_owned(), SecretString::from(secret.to_owned()));
@@ -159,7 +159,7 @@ async fn moto_checks_who_calls_and_what_they_may() -> TestResult {
         let (last, said) = sentence(send(id, secret).await?, |f| matches!(f, SesFailure::Malformed))?;
         assert!(!last, "{said}");
     }
-    assert_eq!(moto.raw_mails().await?.len(), 1);
+    assert_eq!(moto.ses_mails()?.len(), 1);
     Ok(())
 }
 
@@ -206,7 +206,7 @@ async fn an_answer_to_the_mail_is_final_and_all_else_is_not_and_nothing_is_tried
 
 #[tokio::test]
 async fn an_ses_that_is_away_or_silent_is_unavailable_after_ten_seconds_at_the_most() -> TestResult {
-    let moto = Moto::start()?;
+    let moto = moto()?;
     let away = mailer(&moto.url()).await?;
     drop(moto);
     let sent = away.send(&mail("grace@example.org")?).await;

@@ -31,7 +31,7 @@ async fn a_digest_is_switched_on_and_says_when_the_next_one_goes() {
     assert_eq!(done.location(), PAGE, "{}", done.text);
     let digest = stage.digest(&admin).await;
     assert!(digest.settings.enabled && digest.next_due_at.is_some());
-    let people: Vec<_> = digest.settings.recipients.iter().map(|r| r.as_str()).collect();
+    let people: Vec<_> = digest.settings.recipients.iter().map(settings_domain::text::Email::as_str).collect();
     assert_eq!(people, ["sec@acme.example", "ops@acme.example"]);
     let shown = stage.get(Some(&admin), PAGE).await;
     assert!(shown.text.contains("Every Wednesday at 08:00 UTC, to 2 people."));
@@ -59,8 +59,8 @@ async fn every_fault_is_said_beside_its_field_and_what_was_typed_stays() {
     let shown = stage.post(&admin, PAGE, &weekly("1", "", "0")).await;
     assert!(shown.text.contains("Enter at least one address"));
     assert!(!stage.digest(&admin).await.settings.enabled);
-    let many: String = (0..51).map(|n| format!("p{n}@acme.example\n")).collect();
-    assert!(stage.post(&admin, PAGE, &weekly("1", &many, "0")).await.text.contains("At most 50 addresses."));
+    let many: Vec<_> = (0..51).map(|n| format!("p{n}@acme.example")).collect();
+    assert!(stage.post(&admin, PAGE, &weekly("1", &many.join("\n"), "0")).await.text.contains("At most 50 addresses."));
     // Switched off, nobody has to get it.
     let off = [("frequency", "daily"), ("hour", "6"), ("version", "0")];
     assert_eq!(stage.post(&admin, PAGE, &off).await.location(), PAGE);

@@ -232,7 +232,7 @@ impl Stage {
         let value = SecretValue::new(value.to_owned().into()).unwrap();
         let entry = Entry { name: name.parse().unwrap(), value, line: 1 };
         let planned = self.app.preview_variables(&mut snapshot, id.parse().unwrap(), &[entry]).await.unwrap().unwrap();
-        planned[0].change == PlannedChange::Same
+        planned.first().is_some_and(|p| p.change == PlannedChange::Same)
     }
     /// Says that a workflow uses something.
     pub(crate) async fn uses(&self, admin: &Browser, name: &str, kind: UsedKind, id: &str) {

@@ -34,10 +34,15 @@ impl DataCipher {
             return Err(VaultError::Altered);
         }
         let plain = Bound::new(binding, self.generation).with(|context| opener.open(FORMAT, context, sealed.bytes()));
-        let plain = plain.ok_or(VaultError::Altered)?;
-        // What was sealed was text. A copy of just its size: turning it into a secret moves it and leaves nothing behind.
-        let text = std::str::from_utf8(&plain).map_err(|_| VaultError::Altered)?;
-        Ok(SecretString::from(text.to_owned()))
+        let mut plain = plain.ok_or(VaultError::Altered)?;
+        // What was sealed was text. The plaintext's buffer becomes the secret's: it is just as long, so nothing moves.
+        match String::from_utf8(std::mem::take(&mut *plain)) {
+            Ok(text) => Ok(SecretString::from(text)),
+            Err(e) => {
+                *plain = e.into_bytes();
+                Err(VaultError::Altered)
+            }
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! The letters about a workspace, as a mail program reads them and as the mailbox keeps them.
-use crate::support::{HOSTILE, NOW, Sink, TestResult, clock, delivery};
+use crate::support::{AnyError, HOSTILE, NOW, Sink, TestResult, clock, delivery};
 use secrecy::SecretString;
 use settings_domain::{
     audit::Risk,
     ports::mail::{AuditDigestLetter, DigestLine, Letter, Mail, Mailer},
 };
 use settings_notify::{LocalMailbox, SmtpMailer};
-use std::error::Error;
 
 const LINK: &str = "https://settings.example/acme/settings/audit?event=7";
 const SETTINGS: &str = "https://settings.example/acme/settings/notifications";
@@ -53,7 +52,7 @@ fn digest(name: &str) -> Letter {
     }))
 }
 
-fn mail(n: u128, letter: Letter) -> Result<Mail, Box<dyn Error>> {
+fn mail(n: u128, letter: Letter) -> Result<Mail, AnyError> {
     Ok(Mail { delivery: delivery(n), to: "grace@example.org".parse()?, letter })
 }
 

@@ -1,6 +1,6 @@
 //! The local mailbox on a real disk.
 
-use crate::support::{LINK, NOW, TestResult, clock, delivery, invitation};
+use crate::support::{AnyError, LINK, NOW, TestResult, clock, delivery, invitation};
 use serde_json::Value;
 use settings_domain::{
     ports::mail::{Letter, Mail, MailError, Mailer},
@@ -8,7 +8,6 @@ use settings_domain::{
 };
 use settings_notify::{Clock, LocalMailbox, MailboxError, StoredMail};
 use std::{
-    error::Error,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -25,14 +24,14 @@ fn ticking() -> Clock {
     Arc::new(move || NOW + Duration::seconds(seconds.fetch_add(1, Ordering::Relaxed)))
 }
 
-fn mode(path: &Path) -> Result<u32, Box<dyn Error>> {
+fn mode(path: &Path) -> Result<u32, AnyError> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o777)
 }
 
-fn names(dir: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+fn names(dir: &Path) -> Result<Vec<String>, AnyError> {
     let mut names = fs::read_dir(dir)?
         .map(|e| Ok(e?.file_name().to_string_lossy().into_owned()))
-        .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        .collect::<Result<Vec<_>, AnyError>>()?;
     names.sort();
     Ok(names)
 }

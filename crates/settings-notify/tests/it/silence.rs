@@ -7,42 +7,12 @@ use crate::support::{Sink, TestResult, clock, delivery, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::Mailer;
 use settings_notify::{LocalMailbox, SmtpMailer};
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(buf)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use settings_testkit::log::Log;
+use std::time::Duration;
 
 #[tokio::test]
 async fn logs_name_the_delivery_and_nothing_else() -> TestResult {
-    let log = Log::default();
-    // Global: the mailbox's disk work runs on other threads.
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .try_init()
-        .map_err(|e| e.to_string())?;
+    let log = Log::of_everything()?;
 
     let mut sink = Sink::start(&["--user", "u", "--password", "hunter2"])?;
     let url = SecretString::from(format!("smtp://u:hunter2@localhost:{}", sink.port));
@@ -58,7 +28,7 @@ async fn logs_name_the_delivery_and_nothing_else() -> TestResult {
     std::fs::write(dir.path().join(format!("{}.json", delivery(5))), "grace@example.org")?;
     mailbox.list().await?;
 
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let log = log.text();
     for n in [1, 4, 5] {
         assert!(log.contains(&delivery(n).to_string()), "{n}: {log}");
     }

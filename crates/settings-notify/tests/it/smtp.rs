@@ -1,6 +1,6 @@
 //! The SMTP sender against a real server.
 
-use crate::support::{HOSTILE, LINK, NOW, Sink, TestResult, clock, delivery, invitation};
+use crate::support::{AnyError, HOSTILE, LINK, NOW, Sink, TestResult, clock, delivery, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::{Letter, Mail, MailError, Mailer};
 use settings_notify::{Composer, FromError, SmtpMailer};
@@ -12,11 +12,11 @@ use std::{
 
 const FROM: &str = "Settings Service <no-reply@mail.example.org>";
 
-fn mailer(url: &str) -> Result<SmtpMailer, Box<dyn Error>> {
+fn mailer(url: &str) -> Result<SmtpMailer, AnyError> {
     Ok(SmtpMailer::new(&SecretString::from(url), FROM, clock())?)
 }
 
-fn local(sink: &Sink) -> Result<SmtpMailer, Box<dyn Error>> {
+fn local(sink: &Sink) -> Result<SmtpMailer, AnyError> {
     mailer(&format!("smtp://127.0.0.1:{}", sink.port))
 }
 

@@ -7,19 +7,20 @@ use settings_domain::{
     ports::mail::{Letter, Mail},
 };
 use settings_notify::Clock;
+use settings_testkit::peers;
 use std::{
     collections::BTreeMap,
     error::Error,
-    fs::{self, File},
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
 };
 use time::{OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
-pub(crate) type TestResult = Result<(), Box<dyn Error>>;
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
+pub(crate) type TestResult = Result<(), AnyError>;
 
 pub(crate) const LINK: &str = "https://settings.example/invitations/accept?id=7&token=c2VjcmV0LW9uZS10aW1lLXRva2Vu";
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-08-06 10:20:30 UTC);
@@ -35,7 +36,7 @@ pub(crate) fn delivery(n: u128) -> DeliveryId {
     DeliveryId::from_uuid(Uuid::from_u128(0x0192_f0c1_2d3e_7a4b_8c5d_0000_0000_0000 + n))
 }
 
-pub(crate) fn invitation(n: u128, to: &str, workspace: &str) -> Result<Mail, Box<dyn Error>> {
+pub(crate) fn invitation(n: u128, to: &str, workspace: &str) -> Result<Mail, AnyError> {
     Ok(Mail {
         delivery: delivery(n),
         to: to.parse()?,
@@ -92,13 +93,13 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn start(args: &[&str]) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start(args: &[&str]) -> Result<Self, AnyError> {
         #[derive(Deserialize)]
         struct Listening {
             port: u16,
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp_sink.py");
-        let mut child = Command::new(python()?)
+        let mut child = Command::new(peers::python(env!("CARGO_TARGET_TMPDIR"), "aiosmtpd==1.4.6")?)
             .args(["-W", "ignore"])
             .arg(script)
             .args(args)
@@ -113,7 +114,7 @@ impl Sink {
     }
 
     /// The next message that it took; waits for it.
-    pub(crate) fn next(&mut self) -> Result<Received, Box<dyn Error>> {
+    pub(crate) fn next(&mut self) -> Result<Received, AnyError> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
         Ok(serde_json::from_str(&line)?)
@@ -126,30 +127,4 @@ impl Drop for Sink {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A Python that has the pinned aiosmtpd, installed on first use.
-fn python() -> Result<PathBuf, Box<dyn Error>> {
-    const PACKAGE: &str = "aiosmtpd==1.4.6";
-    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
-    let (venv, ready) = (peers.join("aiosmtpd"), peers.join("aiosmtpd/.ready-1.4.6"));
-    fs::create_dir_all(&peers)?;
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("aiosmtpd.lock"))?;
-    lock.lock()?;
-    let python = venv.join("bin/python");
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]))?;
-        File::create(&ready)?;
-    }
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> TestResult {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)).into())
 }

@@ -3,16 +3,16 @@
 //! Which roots are trusted is the process's environment, and a test cannot change its own: so the test that trusts the
 //! certificate starts itself again with `SSL_CERT_FILE` set.
 
-use crate::support::{Sink, TestResult, clock, invitation};
+use crate::support::{AnyError, Sink, TestResult, clock, invitation};
 use secrecy::SecretString;
 use settings_domain::ports::mail::{MailError, Mailer};
 use settings_notify::SmtpMailer;
-use std::{env, error::Error, fs, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 const CHILD: &str = "SETTINGS_NOTIFY_TLS_CHILD";
 
 /// A certificate for `localhost` alone: the tests that reach the sink as 127.0.0.1 do so under a wrong name.
-fn certificate(dir: &Path) -> Result<(String, String), Box<dyn Error>> {
+fn certificate(dir: &Path) -> Result<(String, String), AnyError> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     fs::write(&cert, made.cert.pem())?;

@@ -138,3 +138,28 @@ async fn what_has_no_more_use_is_forgotten() {
     assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 4);
     assert_eq!(fresh.database.store(sealer()).tidy().await.unwrap(), 0);
 }
+
+/// A new flood, that no statistics know of: a claim that reads all that wait at each of its steps would take minutes, and
+/// end with the time that a statement has.
+#[tokio::test]
+async fn a_claim_reads_no_more_than_it_takes() {
+    let fresh = fresh().await;
+    let admin = sqlx::PgPool::connect(fresh.db.admin_url()).await.unwrap();
+    let queue = |tenants: u32, each: u32, from_now: i64| {
+        format!(
+            "WITH w AS MATERIALIZED (SELECT gen_random_uuid() AS id FROM generate_series(1, {tenants})) INSERT INTO outbox \
+             (id, workspace_id, kind, subject_id, generation, state, attempts, next_at, created_at) \
+             SELECT gen_random_uuid(), w.id, 'notification', w.id, 0, 'pending', 0, \
+             CAST(unixepoch('subsec') * 1000000 AS BIGINT) + {from_now}, 0 FROM w, generate_series(1, {each})"
+        )
+    };
+    for sql in [queue(1, 50_000, -1_000_000), queue(2_000, 2, 1_000_000_000_000), queue(3, 2, 0)] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&admin).await.unwrap();
+    }
+    let store = fresh.database.store(sealer());
+    for _ in 0..3 {
+        let lease = time::Duration::minutes(5);
+        let claimed = settings_domain::ports::outbox::Outbox::claim(&store, 64, lease).await.unwrap();
+        assert_eq!(claimed.len(), 64);
+    }
+}

@@ -1,36 +1,12 @@
 //! No credential, no path and nothing of an answer in logs, traces or `Debug`, whatever the libraries below would like to say.
 use crate::support::{CANARY, Responder, local_prober, pair, probe, token};
 use settings_domain::{ids::WorkspaceId, models::Provider, ports::probe::Probe};
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
-};
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+use settings_testkit::log::Log;
 use uuid::Uuid;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(buf)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn nothing_of_the_credential_is_logged_at_the_finest_level() {
-    let log = Log::default();
-    tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(log.clone()).init();
+    let log = Log::of_everything().unwrap();
     let prober = local_prober();
     for provider in Provider::ALL {
         for status in [200, 401, 500] {
@@ -48,7 +24,7 @@ async fn nothing_of_the_credential_is_logged_at_the_finest_level() {
             }
         }
     }
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let log = log.text();
     assert!(log.contains("127.0.0.1"), "the libraries do say something: {log}");
     assert!(!log.contains("canary"), "{log}");
 }

@@ -1,25 +1,14 @@
-//! The emulator, which is installed on first use and ends with the test.
+//! The emulator, and what a person does there.
 use crate::{CLIENT_ID, REDIRECT, client};
 use serde_json::Value;
 use settings_domain::ports::slack::SlackApi as _;
-use std::{
-    fs::{self, File},
-    io::{BufRead as _, BufReader},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
-use tempfile::TempDir;
+use settings_testkit::slack::{self, READER};
 use url::{Url, form_urlencoded};
 
-/// Sees everything, and posts nothing.
-const READER: &str = "xoxp-reader";
-
 pub(crate) struct Emulator {
-    child: Child,
     pub(crate) url: String,
     http: reqwest::Client,
-    _dir: TempDir,
+    _running: slack::Emulator,
 }
 
 impl Emulator {
@@ -27,30 +16,8 @@ impl Emulator {
         // Made first: it installs the crypto that any client needs.
         client("http://127.0.0.1:1");
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let modules = installed();
-        let dir = tempfile::tempdir().unwrap();
-        // It wants to be told a port, and between our finding a free one and its taking it somebody else may.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut child = Command::new(modules.join("node/bin/node"))
-                .arg("--import")
-                .arg(peer("ends_with_stdin.mjs"))
-                .arg(modules.join(".bin/emulate"))
-                .args(["start", "--service", "slack", "-p", &port.to_string(), "--seed"])
-                .arg(peer("emulate.config.yaml"))
-                .current_dir(dir.path())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            if lines.any(|line| line.is_ok_and(|line| line.contains("Ready."))) {
-                // Its later lines go nowhere; it does not wait for a reader.
-                return Self { child, url: format!("http://127.0.0.1:{port}"), http, _dir: dir };
-            }
-            child.wait().unwrap();
-        }
-        panic!("the emulator did not start");
+        let running = slack::Emulator::start(env!("CARGO_TARGET_TMPDIR"));
+        Self { url: running.url.clone(), http, _running: running }
     }
 
     /// Asks Slack as a person in the channel.
@@ -94,42 +61,4 @@ impl Emulator {
         let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
         request.header("authorization", format!("Bearer {READER}")).send().await.unwrap()
     }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        // It ends by itself when its standard input closes; this is quicker and leaves no zombie.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn peer(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
-}
-
-/// The pinned emulator with its Node, installed on first use.
-fn installed() -> PathBuf {
-    let wanted = fs::read_to_string(peer("package.json")).unwrap();
-    let peers = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers");
-    let place = peers.join("slack");
-    // Written last, so that it says what is installed.
-    let ready = place.join("ready.json");
-    fs::create_dir_all(&place).unwrap();
-    // Tests are processes of their own and start together: one installs, the others wait.
-    let lock = File::create(peers.join("slack.lock")).unwrap();
-    lock.lock().unwrap();
-    let modules = place.join("node_modules");
-    if fs::read_to_string(&ready).ok().as_ref() != Some(&wanted) {
-        fs::write(place.join("package.json"), &wanted).unwrap();
-        let output = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
-            .current_dir(&place)
-            .output()
-            .unwrap();
-        let node = modules.join("node/bin/node").exists();
-        assert!(output.status.success() && node, "npm install failed: {}", String::from_utf8_lossy(&output.stderr));
-        fs::write(ready, wanted).unwrap();
-    }
-    modules
 }

@@ -10,11 +10,8 @@ mod responder;
 use secrecy::SecretString;
 use settings_domain::{ids::DeliveryId, ports::slack::SlackMessage};
 use settings_slack::SlackClient;
+use settings_testkit::slack::{CLIENT_ID, CLIENT_SECRET, REDIRECT};
 use uuid::Uuid;
-
-const CLIENT_ID: &str = "12345.67890";
-const CLIENT_SECRET: &str = "hunter2hunter2";
-const REDIRECT: &str = "http://localhost:8080/connections/slack/callback";
 
 fn client(base: &str) -> SlackClient {
     SlackClient::new(CLIENT_ID, SecretString::from(CLIENT_SECRET), base).unwrap()

@@ -116,10 +116,6 @@ async fn what_is_not_due_takes_no_turn(world: World) {
 
 async fn no_two_workers_take_the_same_message_of_a_flood(world: World) {
     owing(&world, "flood", 60).await;
-    // Founding the second one settles what is due of the first: only messages of the flood may wait for the workers.
-    let mut all: Vec<DeliveryId> = Vec::new();
-    let taken = world.store.claim(0, Duration::minutes(5)).await.expect("messages");
-    assert!(taken.is_empty());
     let mut workers = JoinSet::new();
     for _ in 0..8 {
         let store = Arc::clone(&world.store);
@@ -134,7 +130,8 @@ async fn no_two_workers_take_the_same_message_of_a_flood(world: World) {
             }
         });
     }
-    all.extend(workers.join_all().await.concat());
+    let mut all: Vec<DeliveryId> = workers.join_all().await.concat();
+    // On some stores a worker may find nothing while another one is taking: what is left comes next time.
     all.extend(claim(&world, 100).await.into_iter().map(|m| m.delivery));
     assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (60, 60), "none twice and none lost");
 }

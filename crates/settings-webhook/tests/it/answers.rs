@@ -1,5 +1,5 @@
 //! NO06, NO07, SS06: what a receiver can do to us, and what becomes of the delivery.
-use crate::{Names, client, delivery, limited, local, now, receiver::Receiver, secret, workspace};
+use crate::{Names, client, delivery, limited, local, now, receiver, secret, workspace};
 use settings_domain::ports::{
     sending::{Accepted, Retry, SendFailure},
     webhooks::WebhookSender as _,
@@ -20,7 +20,7 @@ fn later(cause: &'static str, status: Option<u16>) -> SendFailure {
 
 #[tokio::test]
 async fn an_answer_is_taken_refused_for_good_or_for_now() {
-    let receiver = Receiver::start(&[]);
+    let receiver = receiver(&[]);
     let client = client(local(), Names::NotFound);
     let to = async |path: &str| client.send(&delivery(receiver.url(path), now())).await;
     for status in [200, 201, 202, 204] {
@@ -36,7 +36,7 @@ async fn an_answer_is_taken_refused_for_good_or_for_now() {
 
 #[tokio::test]
 async fn no06_a_receiver_may_ask_for_time_but_not_for_ever() {
-    let receiver = Receiver::start(&[]);
+    let receiver = receiver(&[]);
     let client = client(local(), Names::NotFound);
     for (path, retry) in [
         ("status/429?after=120", Retry::After(time::Duration::minutes(2))),
@@ -53,7 +53,7 @@ async fn no06_a_receiver_may_ask_for_time_but_not_for_ever() {
 
 #[tokio::test]
 async fn no07_a_redirect_is_not_followed() {
-    let mut receiver = Receiver::start(&[]);
+    let mut receiver = receiver(&[]);
     let client = client(local(), Names::NotFound);
     let sent = client.send(&delivery(receiver.url("redirect"), now())).await;
     assert_eq!(sent, Err(later("the receiver redirects, which is not followed", Some(307))));
@@ -65,7 +65,7 @@ async fn no07_a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn no06_a_hundred_megabytes_are_not_read() {
-    let receiver = Receiver::start(&[]);
+    let receiver = receiver(&[]);
     let started = Instant::now();
     let sent = client(local(), Names::NotFound).send(&delivery(receiver.url("huge"), now())).await;
     assert_eq!(sent, Ok(Accepted { status: 200 }));
@@ -74,7 +74,7 @@ async fn no06_a_hundred_megabytes_are_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no06_a_silent_or_dripping_receiver_is_given_up_and_delays_no_other_tenant() {
-    let mut receiver = Receiver::start(&[]);
+    let mut receiver = receiver(&[]);
     let client = Arc::new(limited(local(), Names::NotFound, SHORT));
     let mut waiting = Vec::new();
     for path in ["silent", "drip"] {
@@ -102,7 +102,7 @@ async fn no06_a_silent_or_dripping_receiver_is_given_up_and_delays_no_other_tena
 
 #[tokio::test]
 async fn a_receiver_that_hangs_up_is_away_or_speaks_no_http_is_tried_again() {
-    let receiver = Receiver::start(&[]);
+    let receiver = receiver(&[]);
     let client = client(local(), Names::NotFound);
     let to = async |url: String| client.send(&delivery(url, now())).await;
     assert_eq!(to(receiver.url("reset")).await, Err(later("the connection failed", None)));
@@ -138,7 +138,7 @@ async fn ss06_what_a_host_stands_for_may_mend_and_a_bad_url_does_not() {
 
 #[tokio::test]
 async fn a_webhook_without_a_secret_is_sent_nothing() {
-    let mut receiver = Receiver::start(&[]);
+    let mut receiver = receiver(&[]);
     let client = client(local(), Names::NotFound);
     let mut unsigned = delivery(receiver.url("200"), now());
     unsigned.secrets.clear();

@@ -2,7 +2,6 @@
 //! and verdicts on URLs.
 #![expect(clippy::unwrap_used, reason = "test")]
 mod answers;
-mod receiver;
 mod signing;
 mod vetting;
 
@@ -14,6 +13,7 @@ use settings_domain::{
     ports::webhooks::WebhookDelivery,
 };
 use settings_egress::{Client, Limits, Policy, Resolver};
+use settings_testkit::webhook_receiver::Receiver;
 use settings_webhook::WebhookClient;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use time::OffsetDateTime;
@@ -38,6 +38,11 @@ fn delivery(url: String, at: OffsetDateTime) -> WebhookDelivery {
         secrets: vec![secret(1)],
         at,
     }
+}
+
+/// A receiver that tries these secrets.
+fn receiver(secrets: &[&str]) -> Receiver {
+    Receiver::start(env!("CARGO_TARGET_TMPDIR"), secrets)
 }
 
 /// The verifiers compare with their own clock.

@@ -1,5 +1,5 @@
 //! SS15: who has the secret can tell that it was us, what we said and when, with a verifier that is not ours.
-use crate::{BODY, Names, client, delivery, local, now, receiver::Receiver, secret};
+use crate::{BODY, Names, client, delivery, local, now, receiver, secret};
 use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use settings_domain::ports::{sending::Accepted, webhooks::WebhookSender as _};
@@ -72,7 +72,7 @@ fn without_a_secret_nothing_is_signed() {
 
 #[tokio::test]
 async fn a_receiver_with_the_official_verifier_takes_the_delivery_and_refuses_a_tampered_one() {
-    let mut receiver = Receiver::start(&[&shown(1), &shown(2)]);
+    let mut receiver = receiver(&[&shown(1), &shown(2)]);
     let client = client(local(), Names::NotFound);
     let sent = client.send(&delivery(receiver.url("200"), now())).await;
     assert_eq!(sent, Ok(Accepted { status: 200 }));
@@ -105,7 +105,7 @@ async fn a_receiver_with_the_official_verifier_takes_the_delivery_and_refuses_a_
 
 #[tokio::test]
 async fn during_a_rotation_the_old_secret_and_the_new_one_both_verify() {
-    let mut receiver = Receiver::start(&[&shown(1), &shown(2), &shown(3)]);
+    let mut receiver = receiver(&[&shown(1), &shown(2), &shown(3)]);
     let client = client(local(), Names::NotFound);
     let mut delivery = delivery(receiver.url("204"), now());
     delivery.secrets = vec![secret(2), secret(1)];
@@ -122,7 +122,7 @@ async fn during_a_rotation_the_old_secret_and_the_new_one_both_verify() {
 
 #[tokio::test]
 async fn a_replay_is_too_old_for_the_verifier_and_a_retry_is_not_and_has_the_same_id() {
-    let mut receiver = Receiver::start(&[&shown(1)]);
+    let mut receiver = receiver(&[&shown(1)]);
     let client = client(local(), Names::NotFound);
     for (at, verdict) in [
         (now() - Duration::seconds(400), "Message timestamp too old"),

@@ -110,6 +110,11 @@ impl Answer {
     pub(crate) fn created(&self) -> Value {
         self.success(201)
     }
+    /// 202 with JSON.
+    #[track_caller]
+    pub(crate) fn accepted(&self) -> Value {
+        self.success(202)
+    }
     /// 204.
     #[track_caller]
     pub(crate) fn done(&self) {

@@ -5,8 +5,12 @@ pub(crate) mod client;
 pub(crate) mod home;
 pub(crate) mod issuer;
 pub(crate) mod raw;
+pub(crate) mod receiver;
+pub(crate) mod scripted_slack;
 pub(crate) mod server;
 pub(crate) mod shape;
+pub(crate) mod slack;
+pub(crate) mod telling;
 pub(crate) mod tenant;
 pub(crate) mod values;
 

@@ -129,6 +129,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            let log = self.log.all();
+            eprintln!("the end of the server's log:\n{}", log[log.len().saturating_sub(40)..].join("\n"));
+        }
         if let Some(mut pipe) = self.watchdog.take() {
             let _ = writeln!(pipe, "done");
         }

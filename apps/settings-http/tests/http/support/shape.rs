@@ -118,6 +118,50 @@ pub(crate) const EVENT: &[(&str, &str)] = &[
     ("hash", "hex"),
 ];
 
+pub(crate) const DELIVERY: &[(&str, &str)] = &[
+    ("id", "uuid"),
+    ("channel", "email|slack|webhook"),
+    ("message", "event|test|slack-failing|webhook-failing"),
+    ("event", "object?"),
+    ("to", "object"),
+    ("status", "pending|parked|delivered|failed|dropped"),
+    ("attempts", "list"),
+    ("nextAttemptAt", "instant?"),
+    ("insteadOf", "uuid?"),
+    ("createdAt", "instant"),
+];
+pub(crate) const ATTEMPT: &[(&str, &str)] = &[
+    ("at", "instant"),
+    ("outcome", "delivered|failed"),
+    ("statusCode", "number?"),
+    ("error", "text?"),
+    ("durationMs", "number"),
+];
+pub(crate) const SUBSCRIPTION: &[(&str, &str)] = &[
+    ("id", "uuid"),
+    ("url", "text"),
+    ("events", "list"),
+    ("status", "active|disabled"),
+    ("statusReason", "text?"),
+    ("previousSecretUntil", "instant?"),
+    ("createdAt", "instant"),
+    ("updatedAt", "instant"),
+    ("version", "number"),
+];
+pub(crate) const CONNECTION: &[(&str, &str)] = &[
+    ("id", "uuid"),
+    ("kind", "slack"),
+    ("status", "active|error|disconnected"),
+    ("statusReason", "text?"),
+    ("channel", "text?"),
+    ("channelName", "text?"),
+    ("teamName", "text"),
+    ("authorizedAt", "instant"),
+    ("createdAt", "instant"),
+    ("updatedAt", "instant"),
+    ("version", "number"),
+];
+
 /// A page of a list whose entries have a shape; returns the entries.
 #[track_caller]
 pub(crate) fn list(page: &Value, fields: &[(&str, &str)]) -> Vec<Value> {

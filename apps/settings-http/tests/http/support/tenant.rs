@@ -143,6 +143,11 @@ impl Site {
 }
 
 impl Tenant {
+    /// The same workspace through another process.
+    pub(crate) fn at(&self, site: &Site) -> Self {
+        let admin = Member { caller: self.admin.caller.at(site), ..self.admin.clone() };
+        Self { site: site.clone(), admin, platform: self.platform.at(site), ..self.clone() }
+    }
     /// A path of this workspace: `/w/{slug}` before it.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("/w/{}{path}", self.slug)

@@ -75,8 +75,8 @@ fn told(wrong: &[DotenvFault]) -> Markup {
     }
 }
 
-/// The file as entries, or the form with what is wrong.
-fn read(cx: &Cx, environments: &[Environment]) -> Result<(Vec<Entry>, Environment), Answer> {
+/// The file as entries and where they go; else the form with what is wrong takes the place of the page.
+fn read(cx: &Cx, environments: &[Environment]) -> Result<(Vec<Entry>, Environment), Stop> {
     let mut faults = Faults::default();
     let environment = in_environment::chosen(cx, environments, &mut faults);
     let text = match cx.entered("content") {
@@ -95,7 +95,7 @@ fn read(cx: &Cx, environments: &[Environment]) -> Result<(Vec<Entry>, Environmen
         }
     };
     let again = |faults: &Faults, wrong: &[DotenvFault]| {
-        Err(file_form(cx, environments, cx.field("environment"), faults, wrong))
+        Err(file_form(cx, environments, cx.field("environment"), faults, wrong).map_or_else(|stop| stop, Stop::from))
     };
     let text: SecretString = match text {
         Some(text) if faults.none() => text,
@@ -108,7 +108,7 @@ fn read(cx: &Cx, environments: &[Environment]) -> Result<(Vec<Entry>, Environmen
         }
         Ok(entries) => match environment.and_then(|id| in_environment::of(environments, id)) {
             Some(environment) => Ok((entries, environment.clone())),
-            None => Err(Err(Stop::NotFound)),
+            None => Err(Stop::NotFound),
         },
         Err(wrong) => again(&faults, &wrong),
     }
@@ -117,10 +117,7 @@ fn read(cx: &Cx, environments: &[Environment]) -> Result<(Vec<Entry>, Environmen
 pub(super) async fn run(cx: Arc<Cx>) -> Answer {
     let permit = cx.permit::<actions::UpdateVariable>()?;
     let environments = in_environment::all(&cx).await?;
-    let (entries, environment) = match read(&cx, &environments) {
-        Ok(read) => read,
-        Err(answer) => return answer,
-    };
+    let (entries, environment) = read(&cx, &environments)?;
     if cx.field("step") != "import" {
         return preview(&cx, &environment, &entries, &Faults::default(), None).await;
     }
