@@ -272,7 +272,7 @@ async fn a_change_of_one_tenant_touches_no_delivery_of_another(world: World) {
     let [theirs] = &ledger(&b, DeliveryFilter::default()).await[..] else { panic!("one delivery") };
     let mut tx = task::<actions::GiveUpDelivery>(&world, &a).await;
     let audience = audience(tx.load()).await.expect("an audience");
-    let change = theirs.give_up(tx.permit(), &audience, Health::default(), || fresh(&world));
+    let change = theirs.give_up(tx.permit(), &audience, Health::default(), false, || fresh(&world));
     assert!(tx.commit(change).await.is_err());
     assert_eq!(&delivery(&b, theirs.delivery.id).await, theirs);
     let hooks = hook(&b, "https://hooks.example/", &[FAILED]).await.expect("a webhook");

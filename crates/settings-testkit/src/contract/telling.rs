@@ -1,10 +1,13 @@
 //! Short ways to have something told: preferences, channels, events, and a worker's part.
-use super::{No, Scenario, World, scenario::call};
+use super::{
+    No, Scenario, World,
+    scenario::{ALL, call},
+};
 use settings_app::events::PublishEvent;
 use settings_domain::{
     connections::{Connection, ConnectionRecord, Grant},
-    deliveries::{Attempt, DeliveryStatus, DeliveryView, Outgoing},
-    events::{Content, EventData, Publication},
+    deliveries::{Attempt, DeliveryStatus, DeliveryView, Message, Outgoing},
+    events::{Content, EventData, Extensions, Publication},
     ids::{ConnectionId, DeliveryId, WebhookSubscriptionId},
     notifications::{Channel, NotificationSettings, PreferenceChange},
     policy::{Actor, EventType, Mutation, SystemTask, actions, permit},
@@ -44,7 +47,7 @@ pub(super) async fn choose(
     let recipients = recipients.map(|all| all.iter().map(|e| e.parse().expect("an address")).collect());
     let change = PreferenceChange { channels: channels.iter().copied().collect(), recipients };
     let wanted = BTreeMap::from([(kind, change)]);
-    Ok(s.app.update_notifications(&permit, &call(&s.admin.caller), &wanted).await?.into_value())
+    Ok(s.app.update_notifications(&permit, &call(&s.admin.caller), &wanted).await?.0.into_value())
 }
 
 /// Sends `events` to a webhook.
@@ -108,6 +111,7 @@ fn event(id: &str, kind: EventType) -> PublishEvent {
         kind,
         subject: None,
         time: None,
+        extensions: Extensions::default(),
         data: EventData::default(),
     };
     PublishEvent::new(content, OffsetDateTime::UNIX_EPOCH).expect("an event")
@@ -179,7 +183,14 @@ pub(super) async fn give_up(world: &World, s: &Scenario, id: DeliveryId) {
         _ => None,
     };
     let audience = audience(tx.load()).await.expect("an audience");
-    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), || fresh(world));
+    let mailed = match view.delivery.message {
+        Message::Event(event) => {
+            let mails = DeliveryFilter { event: Some(event), channel: Some(Channel::Email), status: None };
+            !tx.load().deliveries(mails, ALL).await.expect("a ledger").is_empty()
+        }
+        _ => true,
+    };
+    let change = view.give_up(tx.permit(), &audience, health.unwrap_or_default(), mailed, || fresh(world));
     tx.commit(change).await.expect("committed");
 }
 pub(super) async fn retry(s: &Scenario, id: DeliveryId) -> Result<DeliveryView, No> {
