@@ -65,7 +65,7 @@ async fn a_wrong_address_is_named_by_its_line_and_everything_stays_as_typed() {
     assert!(shown.text.contains("id=\"secret_rotated-recipients-error\"") && shown.text.contains("Line 2: "));
     assert!(shown.text.contains("\na@b.example\n&lt;i&gt;nobody</textarea>"));
     assert!(shown.text.contains("name=\"secret_rotated\" value=\"email\">"), "an unticked box stays so");
-    let many: String = (0..51).map(|n| format!("p{n}@acme.example\n")).collect();
+    let many = (0..51).map(|n| format!("p{n}@acme.example")).collect::<Vec<_>>().join("\n");
     let shown = post(&stage, &admin, &form("secret_rotated", &[], &many, "0")).await;
     assert!(shown.text.contains("At most 50 addresses."));
 }

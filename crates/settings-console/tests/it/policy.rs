@@ -19,7 +19,7 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
     stage.connect_slack(admin).await;
     let slack = stage.connection(admin).await.unwrap().id;
     stage.post(admin, "/acme/settings/notifications/test", &[("channel", "email")]).await;
-    let delivery = stage.deliveries(admin).await[0].delivery.id;
+    let delivery = stage.deliveries(admin).await.first().unwrap().delivery.id;
     [
         ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
         ("environments".to_owned(), Some(Permission::EnvironmentsRead)),

@@ -42,7 +42,7 @@ async fn page(cx: &Cx, id: DeliveryId, faults: &Faults) -> Answer {
                 }
                 dt { "To" } dd { (receivers.name(d.delivery.destination)) " by " (channel_name(channel)) }
                 dt { "Queued" } dd { (when(at, Some(ago(at, cx.at)))) }
-                @if let Some(next) = d.next_attempt_at { dt { "Next attempt" } dd { (when(next, Some(ago(next, cx.at)))) } }
+                @if let Some(next) = d.next_attempt_at { dt { "Next attempt" } dd { (when(next, Some(super::due(next, cx.at)))) } }
                 @if let Some(before) = d.delivery.instead_of { dt { "In place of" } dd { a href=(cx.url(&format!("deliveries/{before}"))) { "a delivery that was given up" } } }
                 dt { "Id" } dd { code.mono { (id) } }
             }
@@ -95,7 +95,7 @@ fn attempts(all: &[Attempt]) -> Markup {
                 tbody { @for a in all { tr {
                     th scope="row" { (when(a.at, Some(exact(a.at)))) }
                     td {
-                        @if a.accepted { ins { "Delivered" } } @else { del { "Failed" } }
+                        @if a.accepted { span.status.ok { "Delivered" } } @else { span.status.bad { "Failed" } }
                         @if let Some(status) = a.status { ", status " (status) }
                         @if let Some(cause) = &a.cause { div.sub { (cause) } }
                     }

@@ -20,6 +20,7 @@ use settings_domain::{
     ports::store::{DeliveryFilter, Page as Part},
 };
 use std::sync::Arc;
+use time::OffsetDateTime;
 
 const SECTION: &str = "deliveries";
 const TITLE: &str = "Deliveries";
@@ -122,7 +123,7 @@ async fn list(cx: Arc<Cx>) -> Answer {
 
 fn filters(cx: &Cx, filter: DeliveryFilter, event: &str) -> Markup {
     html! {
-        form.filters method="get" action=(cx.url(SECTION)) role="search" aria-label="Deliveries" {
+        form.filters.pick method="get" action=(cx.url(SECTION)) role="search" aria-label="Deliveries" {
             @if !event.is_empty() { input type="hidden" name="event" value=(event); }
             label.vh for="status" { "Status" }
             select id="status" name="status" {
@@ -158,10 +159,15 @@ fn row(cx: &Cx, d: &DeliveryView, receivers: &Receivers) -> Markup {
     }
 }
 
+/// When an attempt is due. One whose time has come waits for the worker.
+fn due(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    if at > now { ago(at, now) } else { "at any moment".to_owned() }
+}
+
 /// How often it was tried, and when next.
 fn tries(cx: &Cx, d: &DeliveryView) -> Markup {
     html! {
         (crate::ui::count(d.attempts.len(), "attempt", "attempts"))
-        @if let (DeliveryStatus::Pending, Some(at)) = (d.status, d.next_attempt_at) { ", next " (when(at, Some(ago(at, cx.at)))) }
+        @if let (DeliveryStatus::Pending, Some(at)) = (d.status, d.next_attempt_at) { ", next " (when(at, Some(due(at, cx.at)))) }
     }
 }
