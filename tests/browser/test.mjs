@@ -5,6 +5,7 @@ import { start, mailTo } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
 import * as flows from "./flows.mjs";
+import * as told from "./told.mjs";
 import * as values from "./values.mjs";
 
 const { BINARY, PICTURES, POSTGRES } = process.env;
@@ -32,6 +33,7 @@ for (const store of ["sqlite", POSTGRES]) {
     const how = script ? "with script" : "without script";
     for (const name of ["signing", "joining", "people", "leaving", "keys", "workspace"]) await part(`${on}: ${name} ${how}`, () => flows[name](browser, world, script));
     for (const name of ["variables", "imports", "secrets", "models", "digest"]) await part(`${on}: ${name} ${how}`, () => values[name](browser, world, script));
+    for (const name of ["notifications", "webhooks", "connections"]) await part(`${on}: ${name} ${how}`, () => told[name](browser, world, script));
   }
   await part(`${on}: keyboard`, () => flows.keyboard(browser, world));
   await part(`${on}: roles`, () => values.roles(browser, world));

@@ -1,8 +1,10 @@
-// A running service with people in it. It is the real program, on a database of its own; nothing stands in for anything.
+// A running service with people in it. It is the real program, on a database of its own. Only what is
+// outside of it is ours: a receiver of webhooks, and a Slack.
 import { spawn, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { receive } from "./receiver.mjs";
 
 const PEOPLE = [
   ["jonas", "jonas.weber@acme.example", "Jonas Weber", "admin"],
@@ -16,7 +18,7 @@ const PEOPLE = [
 // `store` is "sqlite", or the URL of an empty Postgres database.
 export const start = async (binary, store) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "settings-browser-"));
-  const sqlite = store === "sqlite";
+  const sqlite = store === "sqlite", outside = await receive();
   const child = spawn(binary, ["serve"], {
     cwd: folder,
     env: {
@@ -26,6 +28,10 @@ export const start = async (binary, store) => {
       SETTINGS_DEMO: "on",
       SETTINGS_RATE_LIMIT: "off",
       DATABASE_URL: sqlite ? "sqlite://data/settings.db" : store,
+      SETTINGS_OUTBOUND_ALLOW: "127.0.0.0/8",
+      SLACK_CLIENT_ID: "1.2",
+      SLACK_CLIENT_SECRET: "secret",
+      SLACK_API_BASE: outside.url,
       RUST_LOG: "warn",
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -41,12 +47,13 @@ export const start = async (binary, store) => {
       if (base && link) { clearTimeout(late); resolve({ base: base[1], link: link[1] }); }
     });
   });
-  const world = { base: first.base, settings: `${first.base}/acme/settings`, people: {}, folder, store: sqlite ? "SQLite" : "Postgres" };
+  const world = { base: first.base, settings: `${first.base}/acme/settings`, people: {}, folder, outside, store: sqlite ? "SQLite" : "Postgres" };
   world.stop = async () => {
     child.removeAllListeners("exit");
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
     await ended;
+    outside.close();
     fs.rmSync(folder, { recursive: true, force: true });
   };
   world.log = () => log;
@@ -139,9 +146,31 @@ const fill = async (world) => {
   world.models.old = await system({ name: "House GPT (old)", modelUrl: "https://legacy.openai.com/v1/chat/completions", token: "sk-canary" });
   await api(world, "PUT", `/api/system-models/${world.models.old.id}/visibility`, { visible: false });
   await world.api("PUT", "/references/prompt/pr-9", { name: "Write changelog", uses: [{ kind: "model", id: world.models.claude.id }, { kind: "model", id: world.models.house.id }] });
+  await tell(world);
   const uses = ["OPENAI_API_KEY", "MASTODON_ACCESS_TOKEN"].map((name) => ({ kind: "variable", id: world.variables[name].id }));
   await world.api("PUT", "/references/workflow/wf-1", { name: "Publish release notes", uses });
   await world.api("PUT", "/references/prompt/pr-7", { name: "Summarise incident", uses: uses.slice(0, 1) });
+};
+// Slack connected, webhooks in every state, and deliveries that came to an end.
+const tell = async (world) => {
+  const { url } = await world.api("POST", "/connections/slack/authorize");
+  const back = new URL((await fetch(url, { redirect: "manual" })).headers.get("location"));
+  await world.api("GET", `/connections/slack/callback${back.search}`);
+  const hook = (url, events) => world.api("POST", "/webhooks/subscriptions", { url, events });
+  const old = await hook("https://legacy.acme.example/hooks/in", ["run_failed"]);
+  await world.api("PUT", `/webhooks/subscriptions/${old.id}`, { status: "disabled" });
+  await hook("https://hooks.acme.example/settings", ["run_failed", "approval_requested", "mcp_server_degraded"]);
+  world.webhook = await hook(`${world.outside.url}/gone/sample`, ["run_failed", "secret_rotated"]);
+  world.outside.takes = false;
+  for (const channel of ["email", "slack", "webhook"]) world.failed = await world.api("POST", "/workspace/notifications/test", { channel });
+  for (let tries = 0; tries < 100 && world.failed.status === "pending"; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    world.failed = await world.api("GET", `/workspace/notifications/deliveries/${world.failed.id}`);
+  }
+  await world.api("PUT", "/workspace/notifications", { preferences: [
+    { event: "run_failed", channels: ["email", "slack", "webhook"], recipients: ["oncall@acme.example", "platform-team@acme.example"] },
+    { event: "workflow_deployed", channels: ["slack"] },
+  ] });
 };
 const api = (world, method, at, body) => json(world.base + at, { method, body: JSON.stringify(body) }, world.people.admin.token);
 

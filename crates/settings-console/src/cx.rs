@@ -206,12 +206,11 @@ pub(crate) fn to_sign_in(visit: &Visit) -> Response {
 }
 
 /// Runs a handler for whoever gets in, and shows what stops it.
-async fn run<F, Fut>(site: Arc<Site>, request: Request, handler: F) -> Response
+async fn run<F, Fut>(site: Arc<Site>, request: Request, changes: bool, handler: F) -> Response
 where
     F: Fn(Arc<Cx>) -> Fut,
     Fut: Future<Output = Answer> + Send + 'static,
 {
-    let changes = request.method() == http::Method::POST;
     let visit = match Visit::read(site.clone(), request).await {
         Ok(visit) => visit,
         Err(why) => return errors::unreadable(why, site.base()),
@@ -243,7 +242,16 @@ where
     F: Fn(Arc<Cx>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Answer> + Send + 'static,
 {
-    get(move |State(site): State<Arc<Site>>, request: Request| run(site, request, handler.clone()))
+    get(move |State(site): State<Arc<Site>>, request: Request| run(site, request, false, handler.clone()))
+}
+
+/// Where somebody comes back to from a page that is not ours: a link, and a change all the same.
+pub(crate) fn landing<F, Fut>(handler: F) -> MethodRouter<Arc<Site>>
+where
+    F: Fn(Arc<Cx>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Answer> + Send + 'static,
+{
+    get(move |State(site): State<Arc<Site>>, request: Request| run(site, request, true, handler.clone()))
 }
 
 /// What a form posts to.
@@ -252,5 +260,7 @@ where
     F: Fn(Arc<Cx>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Answer> + Send + 'static,
 {
-    axum::routing::post(move |State(site): State<Arc<Site>>, request: Request| run(site, request, handler.clone()))
+    axum::routing::post(move |State(site): State<Arc<Site>>, request: Request| {
+        run(site, request, true, handler.clone())
+    })
 }

@@ -2,6 +2,8 @@
 mod api_keys;
 mod audit_digest;
 mod audit_log;
+mod connections;
+mod deliveries;
 mod environments;
 pub(crate) mod errors;
 mod find;
@@ -12,12 +14,15 @@ mod invitations;
 mod joining;
 mod members;
 mod models;
+mod notifications;
 mod provider;
+mod read_only;
 mod roles;
 mod secrets;
 mod sessions;
 mod sign_in;
 mod variables;
+mod webhook_subscriptions;
 
 use crate::{cx::Cx, site::Site, ui::Icon};
 use axum::Router;
@@ -41,7 +46,11 @@ pub(crate) const ALL: &[Routes] = &[
     api_keys::routes,
     variables::routes,
     secrets::routes,
+    connections::routes,
     models::routes,
+    notifications::routes,
+    webhook_subscriptions::routes,
+    deliveries::routes,
     audit_digest::routes,
     audit_log::routes,
     sessions::routes,
@@ -129,6 +138,14 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
                 words: "reveal rotate seal sealed vault password token value",
                 about: "Kept encrypted, revealed only with a trace.",
             },
+            Section {
+                slug: "connections",
+                label: "Connections",
+                icon: Icon::Plug,
+                needs: Some(Permission::ConnectionsRead),
+                words: "slack oauth authorize channel integration app",
+                about: "Slack, where notifications are posted.",
+            },
         ],
     ),
     (
@@ -155,6 +172,30 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
     (
         "Monitoring",
         &[
+            Section {
+                slug: "notifications",
+                label: "Notifications",
+                icon: Icon::Bell,
+                needs: Some(Permission::NotificationsRead),
+                words: "events alerts email mail slack webhook channels recipients run failed approval deployed degraded rotated test",
+                about: "Which events reach your team, and where.",
+            },
+            Section {
+                slug: "webhooks",
+                label: "Webhooks",
+                icon: Icon::Webhook,
+                needs: Some(Permission::NotificationsRead),
+                words: "subscription url endpoint signing secret rotate callback",
+                about: "Addresses of yours that events are sent to, signed.",
+            },
+            Section {
+                slug: "deliveries",
+                label: "Deliveries",
+                icon: Icon::Send,
+                needs: Some(Permission::NotificationsRead),
+                words: "ledger attempts retry failed pending parked delivered sent",
+                about: "What was sent, and what came of it.",
+            },
             Section {
                 slug: "audit-digest",
                 label: "Audit digest",

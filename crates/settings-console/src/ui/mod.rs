@@ -1,5 +1,6 @@
 //! Components: functions with typed arguments that return escaped markup.
 mod dialog;
+mod events;
 mod fields;
 mod icons;
 mod instant;
@@ -9,6 +10,7 @@ mod scopes;
 mod uses;
 
 pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
+pub(crate) use events::{channel_icon, channel_name, event_about, event_name};
 pub(crate) use fields::{WriteOnly, field, form_faults, role_cards, text_input, write_only};
 pub(crate) use icons::{Icon, icon};
 pub(crate) use instant::{ago, day, moment, when};

@@ -1,13 +1,17 @@
 //! The console over the fake store.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failure ends the test that meets it")]
+mod connections;
 mod contrast;
+mod deliveries;
 mod digest;
 mod escaping;
 mod forms;
 mod markup;
 mod models;
+mod notifications;
 mod policy;
 mod secrets;
 mod sessions;
 mod stage;
 mod variables;
+mod webhook_subscriptions;

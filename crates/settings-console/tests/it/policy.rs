@@ -15,6 +15,11 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
     let variable = stage.variable(admin, "staging", "TOKEN", "v").await;
     let secret = stage.secret(admin, "staging", "Stripe", "v").await;
     let model = stage.model(admin, "GPT", "https://models.example/v1", "v").await;
+    let webhook = stage.webhook(admin, "https://hooks.example/in").await;
+    stage.connect_slack(admin).await;
+    let slack = stage.connection(admin).await.unwrap().id;
+    stage.post(admin, "/acme/settings/notifications/test", &[("channel", "email")]).await;
+    let delivery = stage.deliveries(admin).await.first().unwrap().delivery.id;
     [
         ("workspace".to_owned(), Some(Permission::WorkspaceRead)),
         ("environments".to_owned(), Some(Permission::EnvironmentsRead)),
@@ -52,6 +57,20 @@ async fn pages(stage: &Stage, admin: &Browser, other: &Browser) -> Vec<(String, 
         (format!("system-models/{model}/edit"), Some(Permission::SystemModelsUpdate)),
         (format!("system-models/{model}/test"), Some(Permission::SystemModelsUpdate)),
         (format!("system-models/{model}/delete"), Some(Permission::SystemModelsDelete)),
+        ("notifications".to_owned(), Some(Permission::NotificationsRead)),
+        ("notifications/test".to_owned(), Some(Permission::NotificationsUpdate)),
+        ("webhooks".to_owned(), Some(Permission::NotificationsRead)),
+        ("webhooks/new".to_owned(), Some(Permission::NotificationsUpdate)),
+        (format!("webhooks/{webhook}/edit"), Some(Permission::NotificationsUpdate)),
+        (format!("webhooks/{webhook}/status"), Some(Permission::NotificationsUpdate)),
+        (format!("webhooks/{webhook}/rotate"), Some(Permission::NotificationsUpdate)),
+        (format!("webhooks/{webhook}/delete"), Some(Permission::NotificationsUpdate)),
+        ("deliveries".to_owned(), Some(Permission::NotificationsRead)),
+        (format!("deliveries/{delivery}"), Some(Permission::NotificationsRead)),
+        ("connections".to_owned(), Some(Permission::ConnectionsRead)),
+        (format!("connections/{slack}/channel"), Some(Permission::ConnectionsUpdate)),
+        (format!("connections/{slack}/disconnect"), Some(Permission::ConnectionsUpdate)),
+        (format!("connections/{slack}/delete"), Some(Permission::ConnectionsDelete)),
         ("audit-digest".to_owned(), Some(Permission::AuditDigestRead)),
         ("audit-digest/preview".to_owned(), Some(Permission::AuditDigestRead)),
         ("audit-log".to_owned(), Some(Permission::AuditRead)),
@@ -109,6 +128,13 @@ async fn buttons_are_shown_to_whom_they_work_for() {
         ("/acme/settings/variables", "/delete\"", Permission::VariablesDelete),
         ("/acme/settings/variables?view=compare", "/edit\"", Permission::VariablesUpdate),
         ("/acme/settings/variables?view=compare", "variables/new", Permission::VariablesCreate),
+        ("/acme/settings/notifications", "Save changes", Permission::NotificationsUpdate),
+        ("/acme/settings/notifications", "notifications/test", Permission::NotificationsUpdate),
+        ("/acme/settings/webhooks", "webhooks/new", Permission::NotificationsUpdate),
+        ("/acme/settings/webhooks", "/rotate\"", Permission::NotificationsUpdate),
+        ("/acme/settings/connections", "slack/start", Permission::ConnectionsCreate),
+        ("/acme/settings/connections", "/disconnect\"", Permission::ConnectionsUpdate),
+        ("/acme/settings/connections", "/delete\"", Permission::ConnectionsDelete),
     ];
     pages(&stage, &people[0].0, &people[2].0).await;
     for (who, role) in &people {
@@ -149,11 +175,15 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
                 "/audit-log/1",
                 "/audit-log/verify",
                 "/secrets",
+                "/webhooks",
+                "/deliveries",
+                "/connections",
                 "/models",
                 "/system-models",
             ]
             .iter()
             .any(|page| path.ends_with(&format!("/settings{page}")));
+            let read_only = read_only || path.contains("/settings/deliveries/");
             let expected = if read_only { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::FORBIDDEN };
             assert_eq!(shown.status, expected, "{role} {path}");
         }
@@ -173,6 +203,10 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
     let secrets = stage.secrets(&people[0].0).await;
     assert!(secrets.iter().map(|s| (s.name.as_str(), s.version, s.sealed)).eq([("Stripe", 1, false)]));
     assert_eq!(stage.events(&people[0].0, "secret.accessed").await, 0);
+    assert_eq!(stage.notifications(&people[0].0).await.version, 0);
+    assert!(stage.webhooks(&people[0].0).await.iter().map(|w| w.version).eq([1]));
+    assert_eq!(stage.connection(&people[0].0).await.unwrap().version, 1);
+    assert_eq!(stage.deliveries(&people[0].0).await.len(), 1);
 }
 
 #[tokio::test]

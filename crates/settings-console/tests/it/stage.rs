@@ -2,19 +2,23 @@
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use settings_api::Api;
 use settings_app::{App, Ports, Rules};
 use settings_console::{Console, SignIn};
 use settings_domain::{
     audit_digest::AuditDigest,
-    ids::UserId,
+    connections::Connection,
+    deliveries::DeliveryView,
+    ids::{DeliveryId, UserId},
     impact::Guard,
     models::Model,
+    notifications::NotificationSettings,
     policy::{Role, ScopeSet, actions},
     ports::{
         identity::Profile,
-        store::{ApiKeyFilter, AuditFilter, MemberFilter, Page, Selector},
+        slack::{SlackApi, SlackError, SlackGrant, SlackMessage},
+        store::{ApiKeyFilter, AuditFilter, DeliveryFilter, MemberFilter, Page, Selector},
         tokens::TokenMint as _,
     },
     references::{Declaration, ReferrerKey, Use, UsedKind},
@@ -23,6 +27,7 @@ use settings_domain::{
     text::{Email, EmailKey},
     transaction::{Call, Caller, Snapshot},
     variables::{Entry, PlannedChange},
+    webhook_subscriptions::WebhookSubscription,
 };
 use settings_testkit::{
     entropy::{FixedClock, FixedMint, SeededEntropy},
@@ -38,7 +43,42 @@ pub(crate) const ORIGIN: &str = "https://settings.example";
 pub(crate) struct Stage {
     pub(crate) app: Arc<App>,
     pub(crate) store: FakeStore,
+    pub(crate) slack: TestSlack,
     pub(crate) router: Router,
+}
+
+/// A Slack that grants what it is asked for, unless it is told to fail.
+#[derive(Clone, Default)]
+pub(crate) struct TestSlack {
+    pub(crate) fails: Arc<std::sync::Mutex<Option<SlackError>>>,
+    /// Where people were to be sent back to, of each exchange.
+    pub(crate) exchanged: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+#[async_trait::async_trait]
+impl SlackApi for TestSlack {
+    fn authorize_url(&self, state: &str, redirect: &str) -> String {
+        let mut url = url::Url::parse("https://slack.example/oauth/v2/authorize").unwrap();
+        url.query_pairs_mut().append_pair("state", state).append_pair("redirect_uri", redirect);
+        url.into()
+    }
+    async fn exchange(&self, _: &str, redirect: &str) -> Result<SlackGrant, SlackError> {
+        self.exchanged.lock().unwrap().push(redirect.to_owned());
+        if let Some(error) = *self.fails.lock().unwrap() {
+            return Err(error);
+        }
+        Ok(SlackGrant {
+            token: "xoxb-canary".to_owned().into(),
+            team_id: "T1".to_owned(),
+            team_name: "Acme <Team>".to_owned(),
+            channel: Some("C1".to_owned()),
+            channel_name: Some("#alerts".to_owned()),
+            scopes: Vec::new(),
+        })
+    }
+    async fn post(&self, _: &SecretString, _: &str, _: &SlackMessage, _: DeliveryId) -> Result<(), SlackError> {
+        Ok(())
+    }
 }
 
 /// A signed-in browser.
@@ -81,6 +121,7 @@ impl Stage {
     }
     async fn with_owners(platform_emails: BTreeSet<EmailKey>) -> (Self, Browser) {
         let sealer = Arc::new(PlainSealer);
+        let slack = TestSlack::default();
         let store = FakeStore::new(sealer.clone());
         let ports = Ports {
             store: Arc::new(store.clone()),
@@ -89,6 +130,7 @@ impl Stage {
             vault: Arc::new(FixedVault::new(Arc::new(store.clone()), Arc::new(FixedClock(store.now())))),
             outbound: Arc::new(FixedOutbound),
             prober: Arc::new(FixedProber),
+            slack: Some(Arc::new(slack.clone())),
             verifier: None,
             provider: None,
             clock: Arc::new(FixedClock(store.now())),
@@ -108,7 +150,7 @@ impl Stage {
             sign_in: SignIn::Links,
             mailbox: false,
         }));
-        let stage = Self { app, store, router };
+        let stage = Self { app, store, slack, router };
         let link =
             stage.app.seed("acme".parse().unwrap(), "Acme".parse().unwrap(), "admin@acme.example".parse().unwrap());
         let link = link.await.unwrap();
@@ -213,6 +255,34 @@ impl Stage {
     pub(crate) async fn digest(&self, admin: &Browser) -> AuditDigest {
         self.snapshot::<actions::ReadAuditDigest>(admin).await.audit_digest().await.unwrap()
     }
+    /// A webhook, made as a form makes it; its id.
+    pub(crate) async fn webhook(&self, admin: &Browser, url: &str) -> String {
+        let form = [("url", url), ("event", "run_failed")];
+        let shown = self.post(admin, "/acme/settings/webhooks/new", &form).await;
+        assert_eq!(shown.status, StatusCode::CREATED, "{}", shown.text);
+        let all = self.webhooks(admin).await;
+        all.into_iter().find(|s| s.url == url).unwrap().id.to_string()
+    }
+    pub(crate) async fn webhooks(&self, admin: &Browser) -> Vec<WebhookSubscription> {
+        self.snapshot::<actions::ReadNotifications>(admin).await.webhook_subscriptions().await.unwrap()
+    }
+    pub(crate) async fn notifications(&self, admin: &Browser) -> NotificationSettings {
+        self.snapshot::<actions::ReadNotifications>(admin).await.notification_settings().await.unwrap()
+    }
+    pub(crate) async fn deliveries(&self, admin: &Browser) -> Vec<DeliveryView> {
+        let mut snapshot = self.snapshot::<actions::ReadNotifications>(admin).await;
+        snapshot.deliveries(DeliveryFilter::default(), Page { after: None, limit: 100 }).await.unwrap()
+    }
+    pub(crate) async fn connection(&self, admin: &Browser) -> Option<Connection> {
+        self.snapshot::<actions::ListConnections>(admin).await.connections().await.unwrap().into_iter().next()
+    }
+    /// Slack, connected by going there and back.
+    pub(crate) async fn connect_slack(&self, admin: &Browser) -> Shown {
+        let started = self.post(admin, "/acme/settings/connections/slack/start", &[]).await;
+        assert_eq!(started.status, StatusCode::OK, "{}", started.text);
+        let state = slack_state(&started);
+        self.get(Some(admin), &format!("/acme/settings/connections/slack/callback?code=c1&state={state}")).await
+    }
     /// How often something of this name is in the audit log.
     pub(crate) async fn events(&self, admin: &Browser, action: &str) -> usize {
         let mut snapshot = self.snapshot::<actions::ReadAudit>(admin).await;
@@ -278,6 +348,12 @@ impl Stage {
         }
         self.send(request.body(body.into()).unwrap()).await
     }
+}
+
+/// What goes along to Slack and back, still encoded.
+pub(crate) fn slack_state(started: &Shown) -> String {
+    let refresh = started.headers.get("refresh").unwrap().to_str().unwrap();
+    refresh.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
 }
 
 /// The value of a hidden or typed field on a page.
