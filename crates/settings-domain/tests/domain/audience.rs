@@ -57,11 +57,13 @@ fn expected(kind: EventType, audience: &Audience) -> Vec<Destination> {
     let chosen = audience.settings.of(kind);
     let slack = chosen.channels.contains(&Channel::Slack);
     let webhook = chosen.channels.contains(&Channel::Webhook);
-    let slack_is_there = match audience.connection.as_ref().map(|c| c.status) {
-        None | Some(ConnectionStatus::Disconnected) => false,
-        Some(ConnectionStatus::Active | ConnectionStatus::Error) => true,
+    let slack_is_there = match audience.connection.as_ref().map(|c| (c.status, c.channel.is_some())) {
+        Some((ConnectionStatus::Active, has_channel)) => has_channel,
+        Some((ConnectionStatus::Error, _)) => true,
+        None | Some((ConnectionStatus::Disconnected, _)) => false,
     };
-    let a_webhook_is_there = audience.subscriptions.iter().any(|s| s.status == SubscriptionStatus::Active);
+    let hears = |s: &WebhookSubscription| s.status == SubscriptionStatus::Active && s.events.contains(&kind);
+    let a_webhook_is_there = audience.subscriptions.iter().any(hears);
     let mut all = Vec::new();
     if chosen.channels.contains(&Channel::Email) || (slack && !slack_is_there) || (webhook && !a_webhook_is_there) {
         for recipient in &chosen.recipients {

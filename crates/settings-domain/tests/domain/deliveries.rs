@@ -52,9 +52,14 @@ fn failing(told: bool) -> Health {
     let since = start() - Duration::hours(28);
     Health { failing_since: Some(since), told_at: told.then_some(start() - Duration::HOUR) }
 }
+/// Of an event that was mailed when mail is chosen: nobody has changed the preferences since.
 fn give_up(view: &DeliveryView, audience: &Audience, health: Health) -> Change<()> {
+    let mailed = audience.settings.of(KIND).channels.contains(&Channel::Email);
+    give_up_mailed(view, audience, health, mailed)
+}
+fn give_up_mailed(view: &DeliveryView, audience: &Audience, health: Health, mailed: bool) -> Change<()> {
     let permit = delivering::<actions::GiveUpDelivery>(start());
-    view.give_up(&permit, audience, health, counted(DeliveryId::from_uuid))
+    view.give_up(&permit, audience, health, mailed, counted(DeliveryId::from_uuid))
 }
 fn mails(change: &Change<()>) -> Vec<(Destination, Message, Option<DeliveryId>)> {
     deliveries(change).iter().map(|d| (d.destination, d.message, d.instead_of)).collect()
@@ -192,6 +197,17 @@ fn an_event_that_slack_or_a_webhook_did_not_take_is_mailed_instead_unless_it_is_
                 assert!(matches!(first, Some(Write::Delivery(DeliveryWrite::GiveUp(d))) if *d == id()));
             }
         }
+    }
+}
+
+#[test]
+fn what_counts_is_whether_the_event_was_mailed_and_not_what_is_chosen_today() {
+    let pending = view(event(), hook(), DeliveryStatus::Pending);
+    for channels in [&[Channel::Webhook][..], &[Channel::Email, Channel::Webhook]] {
+        let all = audience(settings(KIND, preference(channels, [1])));
+        assert_eq!(mails(&give_up_mailed(&pending, &all, failing(true), true)), []);
+        let instead = vec![(Destination::Recipient(recipient(1).id), event(), Some(id()))];
+        assert_eq!(mails(&give_up_mailed(&pending, &all, failing(true), false)), instead);
     }
 }
 
