@@ -14,7 +14,6 @@
 mod api_keys;
 mod audit_coverage;
 mod audit_digests;
-mod audit_notifications;
 mod audit_silence;
 mod canaries;
 mod canaries_told;

@@ -1,18 +1,13 @@
-//! Every change of notifications leaves exactly its events; no refusal and no reading leaves any, but for one GET.
-use crate::{
-    audit_coverage::{Actor, leaves},
-    support::{
-        Store, Tenant, Value, added, assert_unchanged, json, on_both_stores,
-        receiver::{Receiver, Reply},
-        scripted_slack::ScriptedSlack,
-        telling::event,
-    },
+//! What changes of notifications leave in the log; and the one GET that leaves something.
+use super::{Actor, leaves};
+use crate::support::{
+    Store, Tenant, Value, added, assert_unchanged, json, on_both_stores,
+    receiver::{Receiver, Reply},
+    scripted_slack::ScriptedSlack,
+    telling::event,
 };
 
-on_both_stores!(
-    every_change_of_notifications_leaves_exactly_its_events,
-    the_one_get_that_leaves_an_event_is_the_way_back_from_slack
-);
+on_both_stores!(the_one_get_that_leaves_an_event_is_the_way_back_from_slack);
 
 fn actor(tenant: &Tenant) -> Actor<'_> {
     Actor { person: json!(tenant.admin.id), key: Value::Null, caller: &tenant.admin }
@@ -21,15 +16,7 @@ fn id(v: &Value) -> &str {
     v["id"].as_str().unwrap()
 }
 
-async fn every_change_of_notifications_leaves_exactly_its_events(store: Store) {
-    let slack = ScriptedSlack::start().await;
-    let site = slack.site(store, &[]).await;
-    let tenant = site.tenant().await;
-    webhooks(&tenant).await;
-    connections(&tenant, &slack).await;
-}
-
-async fn webhooks(tenant: &Tenant) {
+pub(super) async fn webhooks(tenant: &Tenant) {
     let (by, admin) = (actor(tenant), &tenant.admin);
     let receiver = Receiver::start([Reply::Status(410)]).await;
     let webhook = "webhook_subscription";
@@ -77,7 +64,7 @@ async fn webhooks(tenant: &Tenant) {
     leaves(tenant, &by_key, call, &[("event.published", "low", "api_key", "event")]).await;
 }
 
-async fn connections(tenant: &Tenant, slack: &ScriptedSlack) {
+pub(super) async fn connections(tenant: &Tenant, slack: &ScriptedSlack) {
     let (by, admin) = (actor(tenant), &tenant.admin);
     let call = async { admin.act(tenant.path("/connections/slack/authorize")).await };
     let (begun, _) = leaves(tenant, &by, call, &[("connection.started", "low", "member", "workspace")]).await;
