@@ -9,24 +9,26 @@ source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
-usage: scripts/test.sh [--fast]
+usage: scripts/test.sh [--fast] [--browser]
 
-Checks format, lints, forbidden dependencies and generated files, then builds and runs every test, the console's in a
-real browser among them. Debian packages that are missing are installed (as root; otherwise they are named and the exit
-status is 2). The tests get a throw-away Postgres of their own; a running one is never touched. The exit status is 1 if
-anything failed.
+Checks format, lints, forbidden dependencies and generated files, then builds and runs every test. Debian packages that
+are missing are installed (as root; otherwise they are named and the exit status is 2). The tests get a throw-away
+Postgres of their own; a running one is never touched. The exit status is 1 if anything failed.
 
-  --fast   without clippy, the documentation's examples and the browser
-  --help   this text
+  --fast      without clippy and the documentation's examples
+  --browser   the console in a real browser as well (scripts/browser-test.sh): about ten minutes more on two cores
+  --help      this text
 
 cargo-nextest runs the tests where it is installed, plain `cargo test` where it is not.
 HELP
 }
 
 fast=false
+browser=false
 for argument in "$@"; do
     case $argument in
         --fast) fast=true ;;
+        --browser) browser=true ;;
         --help | -h) usage && exit 0 ;;
         *) echo "unknown argument: $argument" >&2 && usage >&2 && exit 2 ;;
     esac
@@ -104,7 +106,7 @@ for name in DATABASE_URL "${!PG@}" "${!SETTINGS_@}" "${!AUTH0_@}" "${!STRIPE_@}"
     [[ $name == SETTINGS_TEST_PG_BIN ]] || unset "$name"
 done
 
-mapfile -t packages < <(missing_packages && { $fast || missing_browser_packages; })
+mapfile -t packages < <(missing_packages && { ! $browser || missing_browser_packages; })
 install_packages "${packages[@]}"
 if ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
     rustup component add clippy rustfmt
@@ -121,5 +123,5 @@ printf '\n==> throw-away Postgres\n'
 start_postgres
 $fast || step "examples in the documentation" cargo test --workspace --locked --doc
 step "tests" run_tests
-$fast || step "browser" scripts/browser-test.sh
+! $browser || step "browser" scripts/browser-test.sh
 finish
