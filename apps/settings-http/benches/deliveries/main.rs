@@ -142,7 +142,7 @@ impl Stage {
                 }
             }
             most = most.max(memory);
-            assert!(last.elapsed() < Duration::from_secs(60), "stuck at {before} of {count}");
+            assert!(last.elapsed() < Duration::from_mins(1), "stuck at {before} of {count}");
         }
         for worker in &mut running {
             let stopped = Command::new("kill").arg(worker.id().to_string()).status().expect("kill");

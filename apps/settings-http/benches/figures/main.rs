@@ -9,6 +9,7 @@
     reason = "a bench"
 )]
 mod load;
+#[expect(dead_code, reason = "the bench of deliveries needs more of it")]
 mod server;
 
 use server::Server;

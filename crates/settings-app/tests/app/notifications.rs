@@ -57,13 +57,11 @@ impl WebhookSender for Everybody {
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        match *self.webhook.lock().unwrap() {
-            Some(failure) => Err(failure),
-            None => {
-                self.called.lock().unwrap().push(delivery.delivery);
-                Ok(Accepted { status: 200 })
-            }
+        if let Some(failure) = *self.webhook.lock().unwrap() {
+            return Err(failure);
         }
+        self.called.lock().unwrap().push(delivery.delivery);
+        Ok(Accepted { status: 200 })
     }
 }
 
@@ -83,26 +81,22 @@ impl SlackApi for Everybody {
         })
     }
     async fn post(&self, _: &SecretString, _: &str, _: &SlackMessage, id: DeliveryId) -> Result<(), SlackError> {
-        match *self.slack.lock().unwrap() {
-            Some(error) => Err(error),
-            None => {
-                self.posted.lock().unwrap().push(id);
-                Ok(())
-            }
+        if let Some(error) = *self.slack.lock().unwrap() {
+            return Err(error);
         }
+        self.posted.lock().unwrap().push(id);
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Mailer for Everybody {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        match *self.mail.lock().unwrap() {
-            Some(refusal) => Err(MailError::Refused(refusal.into())),
-            None => {
-                self.mailed.lock().unwrap().push((mail.to.as_str().to_owned(), format!("{:?}", mail.letter)));
-                Ok(())
-            }
+        if let Some(refusal) = *self.mail.lock().unwrap() {
+            return Err(MailError::Refused(refusal.into()));
         }
+        self.mailed.lock().unwrap().push((mail.to.as_str().to_owned(), format!("{:?}", mail.letter)));
+        Ok(())
     }
 }
 
@@ -237,7 +231,8 @@ impl Stage {
     async fn health(&self) -> Health {
         let mut reads = self.scenario.reads().await;
         let subscriptions = reads.webhook_subscriptions().await.unwrap();
-        reads.webhook_subscription(subscriptions[0].id).await.unwrap().unwrap().1
+        let [one] = subscriptions.as_slice() else { panic!("one webhook") };
+        reads.webhook_subscription(one.id).await.unwrap().unwrap().1
     }
 }
 
