@@ -75,7 +75,9 @@ struct Actor<'a> {
 }
 
 async fn every_mutation_leaves_exactly_its_events(store: Store) {
-    let site = Site::own(store, &[]).await;
+    // Where every operation can be carried out: with a Slack, and with webhooks that may be on this machine.
+    let slack = ScriptedSlack::start().await;
+    let site = slack.site(store, &[]).await;
     let tenant = site.tenant().await;
     let founded = tenant.events().await;
     let story: Vec<_> =
@@ -313,9 +315,7 @@ fn instant(text: &Value) -> OffsetDateTime {
 }
 
 async fn events_are_found_by_every_filter(store: Store) {
-    // Where every operation can be carried out: with a Slack, and with webhooks that may be on this machine.
-    let slack = ScriptedSlack::start().await;
-    let site = slack.site(store, &[]).await;
+    let site = Site::shared(store).await;
     let tenant = site.tenant().await;
     let [editor] = tenant.members(["editor"]).await;
     let key = tenant.key(&["workspace:write", "secrets:read"]).await;

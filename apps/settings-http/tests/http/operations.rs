@@ -175,13 +175,13 @@ async fn restarts_keep_everything(store: Store) {
     // Queued, and perhaps not yet sent: the mail survives the end of the process that owes it.
     tenant.invite(&waiting.email, "viewer").await;
     site.server.kill();
-    // Perhaps it was just being sent: a lease outlives its worker by five minutes.
-    site.home.sql(&tenant.id, &["UPDATE outbox SET lease_until = 1 WHERE lease_until IS NOT NULL"]).await;
     let worker_off = site.through(site.home.serve(&[("SETTINGS_WORKER", Some("off"))]));
     let here = tenant.admin.at(&worker_off);
     let cursor = here.get(tenant.path("/audit/events?limit=1")).await.ok()["nextCursor"].as_str().unwrap().to_owned();
     key.at(&worker_off).get("/workspace").await.ok();
     worker_off.server.stop();
+    // Perhaps it was just being sent: a lease outlives its worker by five minutes.
+    site.home.sql(&tenant.id, &["UPDATE outbox SET lease_until = 1 WHERE lease_until IS NOT NULL"]).await;
     let again = site.through(site.home.serve(&[]));
     key.at(&again).get("/workspace").await.ok();
     tenant.admin.at(&again).get(tenant.path(&format!("/audit/events?limit=1&cursor={cursor}"))).await.ok();
