@@ -108,7 +108,7 @@ mod tests {
         let first = bulkhead.enter("a", 1, NOT).await;
         assert!(bulkhead.enter("a", 1, Duration::from_millis(1)).await.is_none(), "nobody left in time");
         let another = Arc::clone(&bulkhead);
-        let waiting = tokio::spawn(async move { another.enter("a", 1, Duration::from_secs(3600)).await.is_some() });
+        let waiting = tokio::spawn(async move { another.enter("a", 1, Duration::from_hours(1)).await.is_some() });
         while bulkhead.lock().get("a").is_some_and(|places| places.interested < 2) {
             tokio::task::yield_now().await;
         }

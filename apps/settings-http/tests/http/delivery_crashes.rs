@@ -93,16 +93,12 @@ async fn killed_under_load_every_event_that_was_taken_arrives_and_no_other(store
             for _ in 0..200 {
                 let said = event("run_failed");
                 let id = said["id"].as_str().unwrap().to_owned();
-                match here.admin.publish(&here, said).attempt().await {
-                    Ok(answer) => {
-                        answer.accepted();
-                        taken.insert(id);
-                    }
-                    Err(_) => {
-                        unknown.insert(id);
-                        break;
-                    }
-                }
+                let Ok(answer) = here.admin.publish(&here, said).attempt().await else {
+                    unknown.insert(id);
+                    break;
+                };
+                answer.accepted();
+                taken.insert(id);
             }
             (taken, unknown)
         });

@@ -88,7 +88,7 @@ async fn a_way_back_is_good_for_one_person_one_workspace_and_one_time(store: Sto
         // A state of another workspace, a forged one, one that was tampered with.
         invalid(tenant.admin.get(callback(&tenant, &format!("{code}&{theirs}"))).await);
         invalid(tenant.admin.get(callback(&tenant, &format!("{code}&state=forged"))).await);
-        invalid(tenant.admin.get(callback(&tenant, &format!("{code}&{}x", state))).await);
+        invalid(tenant.admin.get(callback(&tenant, &format!("{code}&{state}x"))).await);
         for (query, faults) in [("", vec!["/code"]), (code, vec!["/state"]), (state, vec!["/code"])] {
             assert_eq!(tenant.admin.get(callback(&tenant, query)).await.faults(), faults);
         }

@@ -32,7 +32,7 @@ pub(crate) async fn cases<S: AnyStore>(world: &World<S>) -> Vec<Case> {
     let (w, a, b) = (id.as_uuid(), ada.id.as_uuid(), bob.id.as_uuid());
     let fresh = uuid();
     let case = |sql, ids: &[Uuid], refused_by| Case { workspace: w, sql, ids: ids.to_vec(), refused_by };
-    vec![
+    let mut cases = vec![
         case("UPDATE workspaces SET slug = 'moved' WHERE id = $1", &[w], Some("slug-immutable")),
         Case {
             workspace: fresh,
@@ -102,6 +102,20 @@ pub(crate) async fn cases<S: AnyStore>(world: &World<S>) -> Vec<Case> {
             Some("person-email"),
         ),
         case(
+            "INSERT INTO persons (workspace_id, id, user_id) VALUES ($1, $2, $3)",
+            &[w, uuid(), uuid()],
+            Some("foreign-key"),
+        ),
+    ];
+    cases.extend(told(w, a, b, key.id.as_uuid()));
+    cases
+}
+
+/// The cases of notifications, in the same workspace: `a` and `b` are accounts, `key` is its API key.
+fn told(w: Uuid, a: Uuid, b: Uuid, key: Uuid) -> Vec<Case> {
+    let case = |sql, ids: &[Uuid], refused_by| Case { workspace: w, sql, ids: ids.to_vec(), refused_by };
+    vec![
+        case(
             "INSERT INTO notification_recipients (workspace_id, id, email, email_key) \
              SELECT $1, id, 'Same@out.example', 'same@out.example' FROM users WHERE id IN ($2, $3)",
             &[w, a, b],
@@ -118,7 +132,7 @@ pub(crate) async fn cases<S: AnyStore>(world: &World<S>) -> Vec<Case> {
             "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, token, token_generation, \
              token_version, authorized_at, created_at, updated_at, version) SELECT $1, id, 'slack', 'disconnected', 'T1', 'T', \
              digest, 1, 1, 1, 1, 1, 1 FROM api_keys WHERE id = $2",
-            &[w, key.id.as_uuid()],
+            &[w, key],
             Some("check"),
         ),
         case(
@@ -147,11 +161,6 @@ pub(crate) async fn cases<S: AnyStore>(world: &World<S>) -> Vec<Case> {
              VALUES ($1, $2, 'event', 'member', $2, 'pending', 1)",
             &[w, uuid()],
             Some("check"),
-        ),
-        case(
-            "INSERT INTO persons (workspace_id, id, user_id) VALUES ($1, $2, $3)",
-            &[w, uuid(), uuid()],
-            Some("foreign-key"),
         ),
     ]
 }
