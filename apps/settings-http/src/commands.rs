@@ -77,7 +77,7 @@ const PLATFORM: &str = "system";
 pub(crate) async fn verify(config: &Config, only: Option<&str>) -> Result<(), Failure> {
     let failed = |e: settings_domain::ports::StoreError| Failure::service(e.to_string());
     let database = Database::connect(&config.database_url()?).await?;
-    let service = compose::service(config, &database, String::new()).await?;
+    let service = compose::service(config, &database, String::new(), config.bind).await?;
     let mut chains = service.app.ports().store.slugs().await.map_err(failed)?;
     // The platform's own tenant is in no list: what is done to the whole service stands in its chain.
     chains.push((WorkspaceId::PLATFORM, PLATFORM.to_owned()));

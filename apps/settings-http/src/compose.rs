@@ -16,7 +16,7 @@ use settings_notify::{Composer, LocalMailbox, SmtpMailer};
 use settings_probe::HttpProber;
 use settings_slack::SlackClient;
 use settings_webhook::WebhookClient;
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 /// The service, and what only its shell needs.
 pub(crate) struct Service {
@@ -29,10 +29,15 @@ pub(crate) struct Service {
     pub(crate) mailbox: Option<LocalMailbox>,
 }
 
-/// Opens everything that the use cases need. `public_url` has no trailing slash.
-pub(crate) async fn service(config: &Config, database: &Database, public_url: String) -> Result<Service, Failure> {
+/// Opens everything that the use cases need. `public_url` has no trailing slash; `own` is where the service listens.
+pub(crate) async fn service(
+    config: &Config,
+    database: &Database,
+    public_url: String,
+    own: SocketAddr,
+) -> Result<Service, Failure> {
     let keyring = keyring(config, database).await?;
-    let outbound = Arc::new(outbound(config, &public_url)?);
+    let outbound = Arc::new(outbound(config, &public_url, own)?);
     let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
     let sealer = Arc::new(AuditKeys::new(&root));
     let clock = Arc::new(SystemClock);
@@ -96,19 +101,16 @@ async fn keyring(config: &Config, database: &Database) -> Result<Arc<dyn Keyring
     }
 }
 
-/// The one way out to places that tenants name. They may not name this service itself.
-fn outbound(config: &Config, public_url: &str) -> Result<Client, Failure> {
-    let own = url::Url::parse(public_url).ok().and_then(|url| {
+/// The one way out to places that tenants name. They may not name this service itself, which listens at `bound`.
+fn outbound(config: &Config, public_url: &str, bound: SocketAddr) -> Result<Client, Failure> {
+    let public = url::Url::parse(public_url).ok().and_then(|url| {
         let port = url.port_or_known_default()?;
         url.host_str().map(|host| format!("{host}:{port}"))
     });
     // Bound to every address, it is reached at each of this machine's; these two are the ones an allowed network may hold.
-    let loopback = config
-        .bind
-        .ip()
-        .is_unspecified()
-        .then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", config.bind.port())));
-    let own = own.into_iter().chain([config.bind.to_string()]).chain(loopback.into_iter().flatten());
+    let loopback =
+        bound.ip().is_unspecified().then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", bound.port())));
+    let own = public.into_iter().chain([bound.to_string()]).chain(loopback.into_iter().flatten());
     let policy = Policy::new(config.outbound_allow.clone(), own)
         .map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL or SETTINGS_BIND: {e}")))?;
     Client::new(policy, Arc::new(SystemResolver)).map_err(|e| Failure::service(causes(&e)))

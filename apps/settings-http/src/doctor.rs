@@ -72,7 +72,7 @@ async fn migrations(database: &Database) -> Finding {
 
 /// The whole service is put together as `serve` would do it: this opens the keyring and unwraps the root key.
 async fn keyring(config: &Config, database: &Database) -> Finding {
-    match compose::service(config, database, String::new()).await {
+    match compose::service(config, database, String::new(), config.bind).await {
         Ok(service) => {
             let keyring = match &config.kms {
                 Kms::Local => format!("{} opens this database's keys", config.keyring.display()),

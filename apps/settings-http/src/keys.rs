@@ -63,7 +63,7 @@ async fn open(config: &Config) -> Result<(Database, Service), Failure> {
             return Err(Failure::service(format!("the schema is {n} migrations behind. Run `settings-http migrate`.")));
         }
     }
-    let service = compose::service(config, &database, String::new()).await?;
+    let service = compose::service(config, &database, String::new(), config.bind).await?;
     Ok((database, service))
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
 
     let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
-    let service = compose::service(config, &database, public_url).await?;
+    let service = compose::service(config, &database, public_url, address).await?;
     let first = seed(config, &service).await?;
 
     let recorder = PrometheusBuilder::new().set_buckets(BUCKETS).map_err(|e| Failure::service(e.to_string()))?;
@@ -78,7 +78,7 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
         .ok_or_else(|| Failure::configuration("the worker writes links into mails: set SETTINGS_PUBLIC_URL"))?;
     let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
-    let service = compose::service(config, &database, public_url).await?;
+    let service = compose::service(config, &database, public_url, config.bind).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     background::start_worker(&tasks, &stop, service.app, service.senders);
     say("working");

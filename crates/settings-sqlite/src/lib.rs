@@ -92,10 +92,15 @@ fn prepare(file: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let mut new = std::fs::OpenOptions::new();
-    new.write(true).create(true).truncate(false);
+    // Only a file that is not there is opened: closing one that is would take away the locks of the process's other
+    // connections to it (POSIX locks belong to the process, whichever descriptor is closed).
+    new.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
-    new.open(file).map(drop)
+    match new.open(file) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        opened => opened.map(drop),
+    }
 }
 
 #[async_trait]

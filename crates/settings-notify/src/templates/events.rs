@@ -56,7 +56,7 @@ pub(super) fn channel_failing<'a>(workspace: &str, channel: &str, reason: &str, 
     if let Some(reason) = untrusted::text(reason) {
         blocks.push(Block::Paragraph(vec![Span::ours("The reason:"), Span::Name(reason), Span::ours(".")]));
     }
-    blocks.push(sentence("Nothing is sent there until somebody puts that right."));
+    blocks.push(sentence("Messages may be late or missing there until somebody puts that right."));
     blocks.extend(page(link).map(|link| Block::Button { purpose: "put it right", button: "Put it right", link }));
     Words { subject, blocks }
 }
