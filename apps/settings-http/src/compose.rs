@@ -108,8 +108,7 @@ fn outbound(config: &Config, public_url: &str, bound: SocketAddr) -> Result<Clie
         url.host_str().map(|host| format!("{host}:{port}"))
     });
     // Bound to every address, it is reached at each of this machine's; these two are the ones an allowed network may hold.
-    let loopback =
-        bound.ip().is_unspecified().then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", bound.port())));
+    let loopback = bound.ip().is_unspecified().then(|| ["127.0.0.1", "[::1]"].map(|a| format!("{a}:{}", bound.port())));
     let own = public.into_iter().chain([bound.to_string()]).chain(loopback.into_iter().flatten());
     let policy = Policy::new(config.outbound_allow.clone(), own)
         .map_err(|e| Failure::configuration(format!("SETTINGS_PUBLIC_URL or SETTINGS_BIND: {e}")))?;
