@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a field held that speaks of an erased person.
-const ERASED: &str = "erased";
+pub(crate) const ERASED: &str = "erased";
 
 /// One field's change.
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,7 +146,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn filter(input: &Input) -> Result<AuditFilter, Problem> {
+pub(crate) fn filter(input: &Input) -> Result<AuditFilter, Problem> {
     let risks = match input.query("risk")? {
         None => Vec::new(),
         Some(text) => {

@@ -15,6 +15,7 @@ use http::{StatusCode, header};
 use maud::Markup;
 use secrecy::ExposeSecret as _;
 use settings_domain::{
+    audit::Receipts,
     idempotency::IdempotentCall,
     ids::SessionId,
     impact::Guard,
@@ -142,6 +143,7 @@ impl Cx {
             request: self.request.clone(),
             idempotent: None,
             guard: Guard { version, confirm },
+            receipts: Receipts::default(),
         }
     }
     /// As [`Cx::call`], for a form that creates: sent twice, it makes one thing.

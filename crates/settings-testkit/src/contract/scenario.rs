@@ -8,6 +8,7 @@ use crate::{
 use secrecy::ExposeSecret as _;
 use settings_app::{App, Ports, Rules, members::TheirKeys, workspaces::CreateWorkspace};
 use settings_domain::{
+    audit::Receipts,
     api_keys::ApiKey,
     audit::Verification,
     environments::Environment,
@@ -117,7 +118,7 @@ pub(super) async fn account(world: &World, name: &str, platform: bool) -> Person
 
 /// A call without any condition.
 pub(super) fn call(caller: &Caller) -> Call {
-    Call { caller: caller.clone(), request: "req-1".to_owned(), idempotent: None, guard: Guard::default() }
+    Call { caller: caller.clone(), request: "req-1".to_owned(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() }
 }
 
 /// The same, under an `Idempotency-Key`.
