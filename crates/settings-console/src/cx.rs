@@ -85,6 +85,10 @@ impl Cx {
         Ok(Self { visit, session, me, caller: auth.caller, actor, at, view, flash })
     }
 
+    /// Who calls, for what asks for the right again later.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
     pub(crate) fn site(&self) -> &Site {
         &self.visit.site
     }

@@ -14,6 +14,8 @@
 mod api_keys;
 mod audit_coverage;
 mod audit_digests;
+mod audit_exports;
+mod audit_witnesses;
 mod audit_silence;
 mod canaries;
 mod canaries_told;
