@@ -1,7 +1,8 @@
 //! `audit verify`, `audit public-key` and `audit checkpoint`.
 use crate::{
+    audit_arguments::{AuditCommand, Verify},
     compose,
-    config::{AuditCommand, Config, Verify},
+    config::Config,
     database::Database,
     failure::Failure,
 };
@@ -59,7 +60,9 @@ async fn checkpoint(config: &Config) -> Result<(), Failure> {
     eprintln!("{} audit chains signed", signed.checkpoints.len());
     match signed.broken.len() {
         0 => Ok(()),
-        n => Err(Failure::service(format!("{n} audit chains do not hold and were not signed: run `settings-http audit verify`"))),
+        n => Err(Failure::service(format!(
+            "{n} audit chains do not hold and were not signed: run `settings-http audit verify`"
+        ))),
     }
 }
 
@@ -168,7 +171,12 @@ fn check(export: &Path, key: &CheckpointKey, witnesses: &Witnesses) -> Result<Re
     println!("values      {} are those that the chain was made with; {} were erased", checked.values, checked.erased);
     if let Some(signed) = &checked.signed {
         let when = signed.at.map_or_else(String::new, |at| format!(" on {}", instant(at)));
-        println!("signatures  {} by {}; the newest was made{when} about event {}", checked.checkpoints, key.verifier(), signed.link.seq);
+        println!(
+            "signatures  {} by {}; the newest was made{when} about event {}",
+            checked.checkpoints,
+            key.verifier(),
+            signed.link.seq
+        );
     }
     for (file, witness) in witnesses {
         if let Err(fault) = checked.against(witness) {
@@ -179,7 +187,9 @@ fn check(export: &Path, key: &CheckpointKey, witnesses: &Witnesses) -> Result<Re
         println!("against     {file}: event {} is as its {what} says", witness.link.seq);
     }
     if witnesses.is_empty() {
-        println!("against     nothing: without a note from outside, events after {seq} that were cut off are not missed");
+        println!(
+            "against     nothing: without a note from outside, events after {seq} that were cut off are not missed"
+        );
     }
     println!("intact      head {}", settings_domain::audit::export::hex(&checked.head.hash));
     Ok(Ok(()))

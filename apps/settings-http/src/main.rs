@@ -1,4 +1,5 @@
 //! The settings service: reads the configuration, chooses the adapters, serves.
+mod audit_arguments;
 mod audit_commands;
 mod background;
 mod commands;

@@ -25,7 +25,10 @@ pub(crate) async fn check(folder: &Path, app: &App) -> Result<(), Failure> {
         }
         let note = fs::read_to_string(&path).map_err(cannot)?;
         let (workspace, link) = key.verify(&note).map_err(|e| {
-            Failure::service(format!("{}: {e}. Is this the database, and the keyring, that the folder belongs to?", path.display()))
+            Failure::service(format!(
+                "{}: {e}. Is this the database, and the keyring, that the folder belongs to?",
+                path.display()
+            ))
         })?;
         let witness = Witness { workspace, link, receipt: false };
         if let Some(fault) = compare(app, &witness).await.map_err(|e| Failure::service(e.to_string()))? {

@@ -42,7 +42,13 @@ impl Answer {
     /// 204.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Content::Whole(Vec::new()), content_type: "", version: None, headers: Vec::new() }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: Content::Whole(Vec::new()),
+            content_type: "",
+            version: None,
+            headers: Vec::new(),
+        }
     }
     /// 200 with a file that is made while it is read. It has no entity tag, and whoever breaks off gets no end of it.
     #[must_use]

@@ -56,7 +56,11 @@ impl App {
         }
     }
 
-    async fn compare_checkpoint(&self, workspace: WorkspaceId, kept: &Checkpoint) -> Result<Option<&'static str>, StoreError> {
+    async fn compare_checkpoint(
+        &self,
+        workspace: WorkspaceId,
+        kept: &Checkpoint,
+    ) -> Result<Option<&'static str>, StoreError> {
         let said = self.ports.sealer.read_checkpoint(&kept.note);
         if said.is_none_or(|s| s.workspace != workspace || s.link != kept.link) {
             return Ok(Some("the signed checkpoint about it was changed"));

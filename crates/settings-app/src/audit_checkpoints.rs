@@ -101,13 +101,15 @@ impl App {
                 break;
             }
             for event in &part.events {
-                link = sealer
-                    .check(&link, event, &part.salts)
-                    .map_err(|fault| Unsigned::Broken(link.seq + 1, fault))?;
+                link =
+                    sealer.check(&link, event, &part.salts).map_err(|fault| Unsigned::Broken(link.seq + 1, fault))?;
             }
         }
         if link.seq < grown.head {
-            return Err(Unsigned::Broken(link.seq + 1, "the event is missing: the chain's head says that it was written"));
+            return Err(Unsigned::Broken(
+                link.seq + 1,
+                "the event is missing: the chain's head says that it was written",
+            ));
         }
         if previous == Some(link) {
             return Ok(None);

@@ -5,7 +5,7 @@ use settings_domain::{
     audit::{
         SealedEvent,
         export::{
-            CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, FaultLine, FilterLine, Header, HeadLine, LEAVES, Line,
+            CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, FaultLine, FilterLine, HeadLine, Header, LEAVES, Line,
             OmittedLine, admits, hex, instant,
         },
     },
@@ -80,7 +80,10 @@ pub struct AuditExport {
 
 impl std::fmt::Debug for AuditExport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuditExport").field("workspace", &self.workspace).field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("AuditExport")
+            .field("workspace", &self.workspace)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
     }
 }
 

@@ -79,7 +79,13 @@ async fn in_sqlite() -> (Place, TempDir) {
     let environment = scenario.environments().await.first().unwrap().id;
     let caller = scenario.admin.caller.clone();
     let permit = scenario.may::<actions::CreateVariable>(&caller).await.unwrap();
-    let call = Call { caller, request: "bench".to_owned(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() };
+    let call = Call {
+        caller,
+        request: "bench".to_owned(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    };
     for i in 0..COUNT {
         let (name, value) = (format!("VARIABLE_{i:03}").parse().unwrap(), secret(&"x".repeat(BYTES)));
         app.create_variable(&permit, &call, CreateVariable { environment, name, value }).await.unwrap();

@@ -3,8 +3,19 @@ use crate::audit::ERASED;
 use settings_domain::audit::export::{EventLine, Line, PersonalLine};
 
 const COLUMNS: [&str; 13] = [
-    "seq", "createdAt", "action", "risk", "actorKind", "personId", "keyId", "targetKind", "targetId", "changes", "details",
-    "requestId", "hash",
+    "seq",
+    "createdAt",
+    "action",
+    "risk",
+    "actorKind",
+    "personId",
+    "keyId",
+    "targetKind",
+    "targetId",
+    "changes",
+    "details",
+    "requestId",
+    "hash",
 ];
 
 /// The rows of these lines; the header where the export begins.
@@ -93,8 +104,24 @@ mod tests {
     #[test]
     fn no_cell_begins_a_formula_however_a_program_parts_cells() {
         for text in [
-            "=HYPERLINK(\"http://evil.example\")", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u{a0}=1",
-            "\u{ff1d}1", "a;=1", "a,+1", "a\"=1", "a\n=1", "a|=cmd", "x; =1", "\u{0}=1", "'=1",
+            "=HYPERLINK(\"http://evil.example\")",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u{a0}=1",
+            "\u{ff1d}1",
+            "a;=1",
+            "a,+1",
+            "a\"=1",
+            "a\n=1",
+            "a|=cmd",
+            "x; =1",
+            "\u{0}=1",
+            "'=1",
         ] {
             let cell = harmless(text);
             for part in cell.split([',', ';', '|', '"', '\n', '\r', '\t', '\u{0}']) {

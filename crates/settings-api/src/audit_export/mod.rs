@@ -1,7 +1,14 @@
 //! `/audit/events/export` and `/audit/public-key`: the log as a file, and the key that it is checked with.
 mod csv;
 
-use crate::{Api, answer::Answer, audit, input::Input, operation::{Operation, op}, problem::Problem};
+use crate::{
+    Api,
+    answer::Answer,
+    audit,
+    input::Input,
+    operation::{Operation, op},
+    problem::Problem,
+};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
@@ -91,13 +98,25 @@ const QUERY: &[(&str, &str)] = &[
 pub(crate) fn operations() -> Vec<Operation> {
     const T: &str = "audit";
     vec![
-        op(Method::GET, "/audit/events/export", "exportAuditEvents", T, "Export the audit log, oldest first, as a stream")
-            .query(QUERY)
-            .gives_file(&[JSON_LINES, CSV])
-            .own::<actions::ReadAudit, _, _>(export),
-        op(Method::GET, "/audit/public-key", "auditPublicKey", T, "The key that signed notes about the log are checked with")
-            .gives::<AuditKey>(200)
-            .read(public_key),
+        op(
+            Method::GET,
+            "/audit/events/export",
+            "exportAuditEvents",
+            T,
+            "Export the audit log, oldest first, as a stream",
+        )
+        .query(QUERY)
+        .gives_file(&[JSON_LINES, CSV])
+        .own::<actions::ReadAudit, _, _>(export),
+        op(
+            Method::GET,
+            "/audit/public-key",
+            "auditPublicKey",
+            T,
+            "The key that signed notes about the log are checked with",
+        )
+        .gives::<AuditKey>(200)
+        .read(public_key),
     ]
 }
 

@@ -171,7 +171,13 @@ impl Stage {
     }
     fn call(&self) -> Call {
         let caller = self.scenario.admin.caller.clone();
-        Call { caller, request: "req-1".to_owned(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() }
+        Call {
+            caller,
+            request: "req-1".to_owned(),
+            idempotent: None,
+            guard: Guard::default(),
+            receipts: Receipts::default(),
+        }
     }
     async fn hook(&self) {
         let permit =

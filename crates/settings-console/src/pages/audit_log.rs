@@ -4,9 +4,7 @@ use crate::{
     respond,
     site::Site,
     stop::{Answer, Stop},
-    ui::{
-        Dialog, Icon, Page, ago, avatar, called, dialog, empty, icon, layout, pager, when, zero,
-    },
+    ui::{Dialog, Icon, Page, ago, avatar, called, dialog, empty, icon, layout, pager, when, zero},
 };
 use axum::Router;
 use maud::{Markup, html};

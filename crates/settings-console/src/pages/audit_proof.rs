@@ -67,7 +67,8 @@ async fn offer(cx: Arc<Cx>) -> Answer {
         format!("{}{}", cx.url("audit-log/export/file"), respond::query(&query))
     };
     let slug = cx.view.workspace.slug.as_str();
-    let command = format!("settings-http audit verify --export audit-{slug}-{}.jsonl --public-key '{key}'", cx.at.date());
+    let command =
+        format!("settings-http audit verify --export audit-{slug}-{}.jsonl --public-key '{key}'", cx.at.date());
     let body = html! {
         div.dlg-body {
             p {

@@ -165,7 +165,13 @@ async fn join_signed_in(visit: &Visit) -> Response {
         Ok(None) => return see_other(&login(visit, false)),
         Err(e) => return stopped(visit, e.into()),
     };
-    let call = Call { caller, request: visit.request.clone(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() };
+    let call = Call {
+        caller,
+        request: visit.request.clone(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    };
     match visit.site.app().accept_invitation(&call, visit.param("token")).await {
         Ok(joined) => see_other(&visit.site.at(&format!("/{}/settings/workspace", joined.value().slug.as_str()))),
         Err(e) => refused(visit, e),

@@ -107,7 +107,13 @@ impl Shown {
 fn call(who: &Browser) -> Call {
     let verified_email = Some("admin@acme.example".parse().unwrap());
     let caller = Caller::User { id: who.user, verified_email, platform: false };
-    Call { caller, request: "test".to_owned(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() }
+    Call {
+        caller,
+        request: "test".to_owned(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    }
 }
 
 impl Stage {

@@ -8,7 +8,7 @@ use super::{
 };
 use settings_domain::{
     audit::export::{
-        CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, Header, HeadLine, LEAVES, Line, OmittedLine, PersonalLine,
+        CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, HeadLine, Header, LEAVES, Line, OmittedLine, PersonalLine,
         unhex,
     },
     ids::WorkspaceId,
@@ -73,10 +73,14 @@ impl Checked {
         }
         let seq = witness.link.seq;
         match place(&self.hashes, seq) {
-            None => Err(ExportFault::Event(seq, "the note says that it was written, and the export ends before it".to_owned())),
-            Some(hash) if *hash != witness.link.hash => {
-                Err(ExportFault::Event(seq, "the note has another hash: this event or one before it was exchanged".to_owned()))
-            }
+            None => Err(ExportFault::Event(
+                seq,
+                "the note says that it was written, and the export ends before it".to_owned(),
+            )),
+            Some(hash) if *hash != witness.link.hash => Err(ExportFault::Event(
+                seq,
+                "the note has another hash: this event or one before it was exchanged".to_owned(),
+            )),
             Some(_) => Ok(()),
         }
     }
@@ -163,7 +167,10 @@ impl ExportVerifier {
         // Whoever can write a file can make a chain of hashes. What they can't make is the note at its end.
         if self.signed.map_or(0, |s| s.link.seq) != self.last.seq {
             let signed = self.signed.map_or(0, |s| s.link.seq);
-            return Err(ExportFault::Event(signed + 1, "nothing that the service signed speaks of it or of any event after it".to_owned()));
+            return Err(ExportFault::Event(
+                signed + 1,
+                "nothing that the service signed speaks of it or of any event after it".to_owned(),
+            ));
         }
         if !erased_as_declared(&self.erased, self.unopened.as_deref()) {
             let first = self.erased.first().map_or(self.last.seq, |(seq, _)| *seq);
@@ -204,7 +211,8 @@ impl ExportVerifier {
         }
         if event.action == ERASURE {
             let said = event.changes.iter().find(|c| c.field == "unopened");
-            self.unopened = said.and_then(|c| c.to.clone());
+            // One that declares nothing vouches for nothing: no set of fields has an empty digest.
+            self.unopened = Some(said.and_then(|c| c.to.clone()).unwrap_or_default());
         }
         self.shown += 1;
         self.step(link);

@@ -96,7 +96,10 @@ fn a_receipt_is_no_checkpoint_and_neither_is_the_other() {
     let lines: Vec<&str> = note.lines().collect();
     let signature = lines[4].rsplit_once(' ').unwrap().1;
     let origin = lines[0].replacen("settings-audit", "settings-audit-receipt", 1);
-    assert_eq!(key().read_receipt(&format!("{origin} {} {} {signature}", lines[1], lines[2])), Err(CheckpointError::Forged));
+    assert_eq!(
+        key().read_receipt(&format!("{origin} {} {} {signature}", lines[1], lines[2])),
+        Err(CheckpointError::Forged)
+    );
     for (place, c) in receipt.char_indices() {
         let other = if c == 'x' { 'y' } else { 'x' };
         assert!(key().read_receipt(&format!("{}{other}{}", &receipt[..place], &receipt[place + 1..])).is_err());
@@ -116,11 +119,17 @@ fn notes_are_found_wherever_people_keep_them() {
         assert_eq!(found(text), [checkpoint], "{text}");
     }
     let kept = Witness { receipt: true, ..checkpoint };
-    for text in [&receipt, &format!("HTTP/1.1 200 OK\r\naudit-receipt: {receipt}\r\n"), &format!("\"audit-receipt\": \"{receipt}\",")] {
+    for text in [
+        &receipt,
+        &format!("HTTP/1.1 200 OK\r\naudit-receipt: {receipt}\r\n"),
+        &format!("\"audit-receipt\": \"{receipt}\","),
+    ] {
         assert_eq!(found(text), [kept], "{text}");
     }
     assert_eq!(found(&format!("{receipt}\n{note}")), [kept, checkpoint]);
-    for text in ["", "settings-audit/", "see https://x.example/settings-audit/acme\n12\n", "settings-audit/\n1\nx\n\nno\n"] {
+    for text in
+        ["", "settings-audit/", "see https://x.example/settings-audit/acme\n12\n", "settings-audit/\n1\nx\n\nno\n"]
+    {
         assert_eq!(found(text), [], "{text}");
     }
     let forged = note.replacen("\n42\n", "\n43\n", 1);
@@ -130,10 +139,14 @@ fn notes_are_found_wherever_people_keep_them() {
 #[test]
 fn the_public_key_is_found_in_either_form() {
     let key = key();
-    for text in [key.verifier(), key.pem(), format!("{}\n{}", key.verifier(), key.pem()), format!("Our key:\n{}", key.pem())] {
+    for text in
+        [key.verifier(), key.pem(), format!("{}\n{}", key.verifier(), key.pem()), format!("Our key:\n{}", key.pem())]
+    {
         assert_eq!(CheckpointKey::find(&text), Some(key), "{text}");
     }
-    for bad in ["", "-----BEGIN PUBLIC KEY-----", &key.pem().replace("MCow", "MCox"), &key.pem().replace("PUBLIC", "PRIVATE")] {
+    for bad in
+        ["", "-----BEGIN PUBLIC KEY-----", &key.pem().replace("MCow", "MCox"), &key.pem().replace("PUBLIC", "PRIVATE")]
+    {
         assert_eq!(CheckpointKey::find(bad), None, "{bad}");
     }
 }

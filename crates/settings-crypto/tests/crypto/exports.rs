@@ -1,14 +1,14 @@
 //! Exports, checked with the public key alone: whole ones hold, and every attack of the matrix (AU01 to AU12) is found.
 use crate::support::{Log, at, audit_keys, root};
 use proptest::prelude::*;
-use std::sync::LazyLock;
 use settings_crypto::{AuditKeys, Checked, CheckpointKey, ExportFault, ExportVerifier, Witness, fault};
 use settings_domain::{
     audit::export::{
-        CheckpointLine, EndLine, EventLine, FORMAT, FilterLine, Header, HeadLine, Line, OmittedLine, hex, instant,
+        CheckpointLine, EndLine, EventLine, FORMAT, FilterLine, HeadLine, Header, Line, OmittedLine, hex, instant,
     },
     ports::audit::{AuditSealer as _, Link, Statement},
 };
+use std::sync::LazyLock;
 
 fn key() -> CheckpointKey {
     audit_keys().checkpoint_key().unwrap()
@@ -242,10 +242,11 @@ fn nobody_is_exchanged_or_hidden() {
         differs
     );
     assert_eq!(swapped(|a, b| std::mem::swap(&mut a.personal[0], &mut b.personal[0])), at_event(3, fault::HASH));
-    for hide in [
-        (|e: &mut EventLine| (e.personal[0].value, e.personal[0].nonce) = (None, None)) as fn(&mut EventLine),
-        |e| e.personal.iter_mut().for_each(|p| (p.value, p.nonce) = (None, None)),
-    ] {
+    for hide in
+        [(|e: &mut EventLine| (e.personal[0].value, e.personal[0].nonce) = (None, None)) as fn(&mut EventLine), |e| {
+            e.personal.iter_mut().for_each(|p| (p.value, p.nonce) = (None, None))
+        }]
+    {
         let mut lines = export(&log());
         hide(event(&mut lines, 4));
         assert_eq!(verify(&lines).err(), at_event(4, fault::HIDDEN));

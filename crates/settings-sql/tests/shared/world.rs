@@ -8,8 +8,8 @@ use settings_domain::ports::{
     store::{KeyDirectory, Selector, Store},
 };
 use settings_domain::{
-    audit::Receipts,
     api_keys::{ApiKey, NewApiKey},
+    audit::Receipts,
     idempotency::IdempotentCall,
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, PersonId, UserId, WorkspaceId},
     impact::Guard,

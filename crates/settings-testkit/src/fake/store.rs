@@ -20,8 +20,8 @@ use settings_domain::{
     notifications::NotificationSettings,
     policy::TenantScope,
     ports::{
-        audit::Link,
         StoreError,
+        audit::Link,
         store::{
             ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, DeliveryFilter, Entry, KeyDirectory,
             KeyStanding, MemberFilter, Page, Selector, Standing, Store, TenantReads, UnitOfWork,
@@ -151,7 +151,8 @@ impl UnitOfWork for Work {
         // The copy that is written to is taken now: other tenants may have moved on since this transaction began.
         let mut state = self.store.state();
         let mut next = state.clone();
-        let last = persist::apply(&mut next, &set, self.view.at, self.store.shared.sealer.as_ref(), self.outcome_scope())?;
+        let last =
+            persist::apply(&mut next, &set, self.view.at, self.store.shared.sealer.as_ref(), self.outcome_scope())?;
         *state = next;
         Ok(last)
     }
