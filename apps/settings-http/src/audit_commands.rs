@@ -165,7 +165,7 @@ fn check(export: &Path, key: &CheckpointKey, witnesses: &Witnesses) -> Result<Re
     let (header, seq) = (&checked.header, checked.head.seq);
     println!("export      {} (workspace {}), of {}", header.slug, header.workspace, header.exported_at);
     println!("chain       {seq} events, each follows the one before; {} are written out", checked.shown);
-    if header.filter.is_some() {
+    if checked.shown < seq {
         println!("            the others were left out by a filter: their places hold, what they say was not seen");
     }
     println!("values      {} are those that the chain was made with; {} were erased", checked.values, checked.erased);

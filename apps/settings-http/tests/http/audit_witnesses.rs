@@ -5,7 +5,11 @@ use crate::support::{
     export::{Desk, open},
     json, on_both_stores, unique,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    path::Path,
+};
 
 on_both_stores!(
     a_log_that_grows_is_signed_once_by_two_servers,
@@ -118,12 +122,43 @@ async fn a_log_that_was_cut_with_its_head_is_found_by_its_checkpoints(store: Sto
     assert_eq!(verdict["intact"], false, "{verdict}");
 }
 
-/// The mails of the local mailbox, as files.
-fn mails(site: &Site) -> Vec<PathBuf> {
-    let folder = site.home.path().join("data/mailbox");
-    let mut found: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    found.retain(|p| p.extension().is_some_and(|e| e == "eml"));
-    found
+/// Takes one mail by SMTP, as a customer's mail server would, and keeps it as it came.
+fn take_a_mail() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("smtp://{}", listener.local_addr().unwrap());
+    let taken = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let (mut lines, mut answer) = (BufReader::new(stream.try_clone().unwrap()), stream);
+        let (mut mail, mut in_mail, mut line) = (String::new(), false, String::new());
+        answer.write_all(b"220 sink.example ESMTP\r\n").unwrap();
+        loop {
+            line.clear();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                return mail;
+            }
+            let said: &[u8] = match line.trim_end() {
+                "." if in_mail => {
+                    in_mail = false;
+                    b"250 kept\r\n"
+                }
+                _ if in_mail => {
+                    mail.push_str(line.strip_prefix('.').unwrap_or(&line));
+                    continue;
+                }
+                "DATA" => {
+                    in_mail = true;
+                    b"354 go on\r\n"
+                }
+                "QUIT" => b"221 bye\r\n",
+                _ => b"250 ok\r\n",
+            };
+            answer.write_all(said).unwrap();
+            if !mail.is_empty() && !in_mail {
+                return mail;
+            }
+        }
+    });
+    (address, taken)
 }
 
 async fn a_digest_mail_is_a_witness(store: Store) {
@@ -134,18 +169,19 @@ async fn a_digest_mail_is_a_witness(store: Store) {
         "includeRiskLevels": ["low", "medium", "high", "critical"], "recipients": [to]});
     tenant.admin.put(tenant.path("/workspace/audit-digest"), daily).await.ok();
     let due = "UPDATE audit_digests SET next_due_at = next_due_at - 24 * 3600000000 WHERE workspace_id = {ws}";
+    site.server.stop();
     site.home.sql(&tenant.id, &[due]).await;
-    let mail = eventually("the digest", async || {
-        let holds = |path: &&PathBuf| std::fs::read_to_string(path).is_ok_and(|text| text.contains(&to));
-        mails(&site).iter().find(holds).cloned()
-    })
-    .await;
+    let (smtp, taken) = take_a_mail();
+    let site = site.through(site.home.serve(&[("SETTINGS_MAIL", Some(smtp.as_str()))]));
+    let tenant = tenant.at(&site);
+    let text = tokio::task::block_in_place(|| taken.join().unwrap());
     let desk = Desk::of(&site);
+    let mail = desk.keep("digest.eml", &text);
     let events = tenant.intact().await;
     let lines = tenant.export("").await;
     desk.verify(&lines, &[&mail]).holds().says("as its checkpoint says");
-    // Forwarded, and with its body in Base64.
-    let text = std::fs::read_to_string(&mail).unwrap();
+    // Forwarded as it was.
+    assert!(text.contains("Content-Transfer-Encoding: quoted-printable") && text.contains("=E2=80=94"), "{text}");
     let forwarded = format!(
         "From: a@example.org\r\nSubject: Fwd\r\nMIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n{text}"
     );

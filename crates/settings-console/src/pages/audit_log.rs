@@ -228,8 +228,10 @@ async fn list(cx: Arc<Cx>) -> Answer {
         }
     };
     let action = Some(html! {
-        a.btn href={ (cx.url("audit-log/export")) (respond::query(&parts)) } data-dialog { (icon(Icon::Import)) "Export" }
-        a.btn href=(cx.url("audit-log/verify")) data-dialog { (icon(Icon::Shield)) "Verify chain" }
+        div.btns {
+            a.btn href={ (cx.url("audit-log/export")) (respond::query(&parts)) } data-dialog { (icon(Icon::Import)) "Export" }
+            a.btn href=(cx.url("audit-log/verify")) data-dialog { (icon(Icon::Shield)) "Verify chain" }
+        }
     });
     let lead = "Who did what, when. Every event is chained to the one before.";
     Cx::ok(layout(&cx, Page { section: "audit-log", title: "Audit log", lead, action, body, bare: false }))

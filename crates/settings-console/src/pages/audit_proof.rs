@@ -83,7 +83,7 @@ async fn offer(cx: Arc<Cx>) -> Answer {
             details.try {
                 summary { "Check it without this service" }
                 p { "On any machine, with the program and the public key alone. Take the key from where the file did not come from, and add " code { "--against" } " with a digest mail that you kept: only that shows whether the end was cut off." }
-                pre.mono.block { (command) }
+                code.mono.block { (command) }
                 div.field { span.label { "Public key" } p.hint { "As of " (exact(cx.at)) ". Keep it elsewhere, too." } code.mono.block { (key) } }
             }
         }

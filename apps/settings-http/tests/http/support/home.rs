@@ -86,10 +86,6 @@ impl Home {
         let command = self.command(env);
         tokio::task::block_in_place(|| Server::start(command))
     }
-    /// Its folder.
-    pub(crate) fn path(&self) -> &std::path::Path {
-        self.dir.path()
-    }
     /// The SQLite file, to be opened by others.
     pub(crate) fn url(&self) -> &str {
         &self.url
