@@ -35,7 +35,8 @@ pub(crate) struct Verify {
     /// The service's public key, or a file with it: what `audit public-key` prints. Take it from where the export did not come from.
     #[arg(long, value_name = "KEY", requires = "export")]
     pub(crate) public_key: Option<String>,
-    /// Compare with what was kept elsewhere: a digest mail as it came (.eml), a signed note, or an `audit-receipt`. Can be repeated.
+    /// Compare with what was kept elsewhere: a digest mail as it came (.eml), a signed note, an `audit-receipt`, or an earlier export. Can be
+    /// repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Vec<PathBuf>,
 }

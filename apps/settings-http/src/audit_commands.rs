@@ -9,7 +9,11 @@ use crate::{
 use mail_parser::{Message, MessageParser, PartType};
 use settings_app::App;
 use settings_crypto::{CheckpointError, CheckpointKey, ExportFault, ExportVerifier, Witness, found_notes};
-use settings_domain::{audit::export::instant, ids::WorkspaceId, ports::StoreError};
+use settings_domain::{
+    audit::export::{CheckpointLine, Line, hex, instant},
+    ids::WorkspaceId,
+    ports::StoreError,
+};
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read as _},
@@ -191,7 +195,7 @@ fn check(export: &Path, key: &CheckpointKey, witnesses: &Witnesses) -> Result<Re
             "against     nothing: without a note from outside, events after {seq} that were cut off are not missed"
         );
     }
-    println!("intact      head {}", settings_domain::audit::export::hex(&checked.head.hash));
+    println!("intact      head {}", hex(&checked.head.hash));
     Ok(Ok(()))
 }
 
@@ -221,7 +225,13 @@ fn witnesses(files: &[std::path::PathBuf], key: &CheckpointKey) -> Result<Witnes
 }
 
 fn in_file(name: &str, bytes: &[u8], key: &CheckpointKey) -> Result<Vec<Witness>, Failure> {
-    let mut texts = vec![String::from_utf8_lossy(bytes).into_owned()];
+    let text = String::from_utf8_lossy(bytes);
+    // An earlier export holds its notes as JSON.
+    let exported = text.lines().filter(|l| l.starts_with('{')).filter_map(|l| match serde_json::from_str(l) {
+        Ok(Line::Checkpoint(CheckpointLine { note })) => Some(note),
+        _ => None,
+    });
+    let mut texts: Vec<String> = exported.chain([text.clone().into_owned()]).collect();
     if let Some(mail) = MessageParser::default().parse(bytes) {
         read_mail(&mail, &mut texts);
     }

@@ -47,6 +47,9 @@ pub fn document(operations: &[Operation]) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": {
+                "audit-receipt": {"description": "Signed: which event of which audit log this call left last. Absent where it left none.", "schema": {"type": "string"}},
+            },
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A workspace API key."},
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of the configured OIDC issuer, or of a sign-in link."},
@@ -190,10 +193,7 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     {
         let headers = map.entry("headers").or_insert_with(|| json!({}));
         if let Some(headers) = headers.as_object_mut() {
-            headers.insert(
-                "audit-receipt".to_owned(),
-                json!({"description": "Signed: which event of which audit log this call left last. Absent where it left none.", "schema": {"type": "string"}}),
-            );
+            headers.insert("audit-receipt".to_owned(), json!({"$ref": "#/components/headers/audit-receipt"}));
         }
     }
     if let Some(other) = success.or {

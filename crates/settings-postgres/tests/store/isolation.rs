@@ -164,7 +164,14 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
         assert_eq!(touched, 0, "{sql}");
     }
     // And the role may not touch an event at all.
-    for sql in ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"] {
+    for sql in [
+        "UPDATE audit_events SET action = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "UPDATE audit_checkpoints SET note = 'x'",
+        "DELETE FROM audit_checkpoints",
+        "TRUNCATE audit_checkpoints",
+    ] {
         let mut tx = fresh.database.engine().begin_write(Scope::tenant(a)).await.unwrap();
         let refused = tx.run(Stmt::new(sql)).await.unwrap_err();
         let text = format!("{refused:?}");
