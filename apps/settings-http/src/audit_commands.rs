@@ -117,10 +117,10 @@ async fn online(config: &Config, verify: &Verify) -> Result<(), Failure> {
 pub(crate) async fn compare(app: &App, witness: &Witness) -> Result<Option<&'static str>, StoreError> {
     let before = witness.link.seq.saturating_sub(1);
     let part = app.ports().store.stretch(witness.workspace, before, 1).await?;
-    Ok(match part.events.first() {
-        Some(event) if event.record.seq == witness.link.seq && event.hash == witness.link.hash => None,
-        Some(event) if event.record.seq == witness.link.seq => Some("it has another hash: the log was written anew"),
-        _ => Some("it is not there any more: the log was cut, or an older copy of the database was put back"),
+    Ok(match part.events.first().filter(|e| e.record.seq == witness.link.seq) {
+        None => Some("it is not there any more: the log was cut, or an older copy of the database was put back"),
+        Some(event) if event.hash != witness.link.hash => Some("it has another hash: the log was written anew"),
+        Some(_) => None,
     })
 }
 
@@ -141,7 +141,11 @@ fn offline(export: &Path, key: &CheckpointKey, against: &[std::path::PathBuf]) -
 
 type Witnesses = Vec<(String, Witness)>;
 
-fn check(export: &Path, key: &CheckpointKey, witnesses: &Witnesses) -> Result<Result<(), ExportFault>, Failure> {
+fn check(
+    export: &Path,
+    key: &CheckpointKey,
+    witnesses: &[(String, Witness)],
+) -> Result<Result<(), ExportFault>, Failure> {
     let cannot = |e: std::io::Error| Failure::configuration(format!("{} can't be read: {e}", export.display()));
     let mut input: Box<dyn BufRead> = if export == Path::new("-") {
         Box::new(std::io::stdin().lock())

@@ -67,11 +67,10 @@ impl App {
         }
         // Read after the chain: a checkpoint may be younger than what was just verified, and so may its event.
         let part = self.ports.store.stretch(workspace, kept.link.seq - 1, 1).await?;
-        Ok(match part.events.first() {
-            Some(event) if event.record.seq != kept.link.seq => Some("it was signed, and is not there any more"),
+        Ok(match part.events.first().filter(|e| e.record.seq == kept.link.seq) {
+            None => Some("it was signed, and is not there any more"),
             Some(event) if event.hash != kept.link.hash => Some("another event was signed at its place"),
             Some(_) => None,
-            None => Some("it was signed, and is not there any more"),
         })
     }
 }

@@ -147,7 +147,7 @@ impl AuditExport {
 
     fn begin(&mut self) -> Result<Vec<Line>, ExportError> {
         self.stage = Stage::Events;
-        Ok(vec![Line::Export(Header {
+        Ok(vec![Line::Export(Box::new(Header {
             format: FORMAT.to_owned(),
             workspace: self.workspace,
             slug: self.slug.to_string(),
@@ -155,7 +155,7 @@ impl AuditExport {
             filter: FilterLine::of(&self.filter),
             public_key: self.ports.sealer.public_key()?.verifier,
             head: HeadLine::of(&self.head),
-        })])
+        }))])
     }
 
     async fn events(&mut self) -> Result<Vec<Line>, ExportError> {

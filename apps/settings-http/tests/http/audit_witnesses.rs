@@ -54,7 +54,7 @@ async fn sql(tenant: &Tenant, statements: &[String]) {
 
 async fn a_log_that_grows_is_signed_once_by_two_servers(store: Store) {
     let site = Site::own(store, &[]).await;
-    let _other = site.through(site.home.serve(&[]));
+    let second = site.through(site.home.serve(&[]));
     let tenants = [site.tenant().await, site.tenant().await, site.tenant().await];
     for tenant in &tenants {
         signed(tenant, 1).await;
@@ -77,7 +77,7 @@ async fn a_log_that_grows_is_signed_once_by_two_servers(store: Store) {
     assert_eq!(code, Some(0), "{said}");
     let log: Vec<String> = site.server.log.all();
     let line = log.iter().find(|l| l.contains("an audit checkpoint was signed"));
-    let other = _other.server.log.all();
+    let other = second.server.log.all();
     let line =
         line.or_else(|| other.iter().find(|l| l.contains("an audit checkpoint was signed"))).expect("a log line");
     let line: crate::support::Value = serde_json::from_str(line).unwrap();

@@ -23,8 +23,8 @@ pub(super) fn rows(lines: &[Line]) -> String {
     let mut out = String::new();
     for line in lines {
         match line {
-            Line::Export(_) => row(&mut out, COLUMNS.map(str::to_owned)),
-            Line::Event(event) => row(&mut out, cells(event)),
+            Line::Export(_) => row(&mut out, &COLUMNS.map(str::to_owned)),
+            Line::Event(event) => row(&mut out, &cells(event)),
             Line::Omitted(_) | Line::Checkpoint(_) | Line::Fault(_) | Line::End(_) => {}
         }
     }
@@ -60,7 +60,7 @@ fn cells(e: &EventLine) -> [String; 13] {
     ]
 }
 
-fn row(out: &mut String, cells: [String; 13]) {
+fn row(out: &mut String, cells: &[String]) {
     for (place, cell) in cells.iter().enumerate() {
         if place > 0 {
             out.push(',');
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn every_cell_is_quoted_and_quotes_are_doubled() {
         let mut out = String::new();
-        let mut cells = std::array::from_fn(|_| String::new());
+        let mut cells: [String; 13] = std::array::from_fn(|_| String::new());
         cells[1] = "a \"b\", c\r\nd".to_owned();
-        row(&mut out, cells);
+        row(&mut out, &cells);
         assert!(out.starts_with("\"\",\"a \"\"b\"\", c\r\nd\",\"\""), "{out}");
         assert!(out.ends_with("\"\"\r\n"));
     }

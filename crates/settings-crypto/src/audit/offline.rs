@@ -283,7 +283,7 @@ impl ExportVerifier {
 
 fn begin(line: Line) -> Result<Header, ExportFault> {
     match line {
-        Line::Export(header) if header.format == FORMAT => Ok(header),
+        Line::Export(header) if header.format == FORMAT => Ok(*header),
         Line::Export(_) => Err(ExportFault::NoExport("its format is unknown to this program")),
         _ => Err(ExportFault::NoExport("its first line is not that of one")),
     }

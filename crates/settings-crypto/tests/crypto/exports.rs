@@ -28,7 +28,7 @@ fn event_line(log: &Log, place: usize) -> EventLine {
 fn export_where(log: &Log, shown: impl Fn(usize) -> bool, filter: Option<FilterLine>) -> Vec<Line> {
     let (links, keys) = (links(log), audit_keys());
     let last = *links.last().unwrap();
-    let mut lines = vec![Line::Export(Header {
+    let mut lines = vec![Line::Export(Box::new(Header {
         format: FORMAT.to_owned(),
         workspace: log.workspace,
         slug: "acme".to_owned(),
@@ -36,7 +36,7 @@ fn export_where(log: &Log, shown: impl Fn(usize) -> bool, filter: Option<FilterL
         filter,
         public_key: key().verifier(),
         head: HeadLine::of(&last),
-    })];
+    }))];
     let mut count = 0;
     for (place, event) in log.events.iter().enumerate() {
         if shown(place) {
@@ -110,7 +110,7 @@ fn what_a_filter_leaves_out_still_holds_its_place() {
     skipped.remove(3);
     assert_eq!(verify(&skipped).err(), at_event(3, fault::SEQUENCE));
     let mut forged = lines;
-    let Line::Omitted(run) = &mut forged[2] else { panic!() };
+    let Line::Omitted(run) = &mut forged[2] else { unreachable!() };
     run.leaves = vec!["00".repeat(32)];
     assert!(matches!(verify(&forged), Err(ExportFault::Event(6, _))), "the next event that is written out");
 }
@@ -214,7 +214,7 @@ fn copying_from_another_tenant_is_found() {
     assert_eq!(verify(&lines).err(), at_event(3, fault::HASH));
     // A whole foreign export under this workspace's name, and a foreign checkpoint in this export.
     let mut lines = export(&other);
-    let Line::Export(header) = &mut lines[0] else { panic!() };
+    let Line::Export(header) = &mut lines[0] else { unreachable!() };
     header.workspace = log().workspace;
     assert_eq!(verify(&lines).err(), at_event(1, fault::HASH));
     let mut lines = export(&log());

@@ -34,7 +34,7 @@ pub const ERASURE: &str = "member.erased";
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Line {
     /// The first line.
-    Export(Header),
+    Export(Box<Header>),
     /// An event.
     Event(Box<EventLine>),
     /// Events that the filter left out.
@@ -312,6 +312,7 @@ impl EventLine {
 }
 
 /// Whether a filter lets an event through. `said` is what the event still says in a personal field.
+#[must_use]
 pub fn admits<'a>(filter: &AuditFilter, record: &AuditRecord, said: impl Fn(&str) -> Option<&'a str>) -> bool {
     let names = |field: &str, id: Uuid| said(field).is_some_and(|value| value == id.to_string());
     let actor = |id: Uuid| record.actor_key.map(ApiKeyId::as_uuid) == Some(id) || names("actor", id);

@@ -6,6 +6,7 @@ use settings_domain::{
     ids::WorkspaceId,
     ports::{
         StoreError,
+        audit::Salts,
         checkpoints::Checkpoints,
         store::{ChainPart, Page},
     },
@@ -42,7 +43,7 @@ impl Checkpoints for FakeStore {
     async fn stretch(&self, workspace: WorkspaceId, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         let state = self.state();
         let Some(tenant) = state.tenants.get(&workspace) else {
-            return Ok(ChainPart { events: Vec::new(), salts: Default::default() });
+            return Ok(ChainPart { events: Vec::new(), salts: Salts::new() });
         };
         let mut events = tenant.events.clone();
         events.sort_by_key(|e| e.record.seq);
