@@ -265,20 +265,18 @@ impl AuditExport {
             self.signed = Some(checkpoint.link);
             lines.push(Line::Checkpoint(CheckpointLine { note: checkpoint.note.clone() }));
         }
-        match kept.last().filter(|c| c.link.seq < self.head.seq) {
-            Some(last) => self.stage = Stage::Checkpoints(last.link.seq),
-            None => {
-                // Every event up to here was checked on the way, so this is no signature on the database's word.
-                if self.head.seq > 0 {
-                    let (workspace, link, previous) = (self.workspace, self.head, self.signed);
-                    let statement = Statement { workspace, link, previous, at: Some(at) };
-                    let note = self.ports.sealer.state(&statement)?;
-                    lines.push(Line::Checkpoint(CheckpointLine { note }));
-                }
-                lines.push(Line::End(EndLine { events: self.head.seq, shown: self.shown }));
-                self.stage = Stage::Done;
-            }
+        if let Some(last) = kept.last().filter(|c| c.link.seq < self.head.seq) {
+            self.stage = Stage::Checkpoints(last.link.seq);
+            return Ok(lines);
         }
+        // Every event up to here was checked on the way, so this is no signature on the database's word.
+        if self.head.seq > 0 {
+            let (workspace, link, previous) = (self.workspace, self.head, self.signed);
+            let statement = Statement { workspace, link, previous, at: Some(at) };
+            lines.push(Line::Checkpoint(CheckpointLine { note: self.ports.sealer.state(&statement)? }));
+        }
+        lines.push(Line::End(EndLine { events: self.head.seq, shown: self.shown }));
+        self.stage = Stage::Done;
         Ok(lines)
     }
 }
