@@ -1,9 +1,9 @@
 //! What runs beside the requests: sightings, denials, limits, the worker.
-use crate::compose::Service;
+use crate::{compose::Service, witness};
 use settings_api::Api;
-use settings_app::{App, worker::Senders};
+use settings_app::App;
 use settings_domain::keys::Wrappings;
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long the worker rests when nothing is due.
@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
 const DENIALS: Duration = Duration::from_mins(1);
+/// How often it is seen which audit logs have grown.
+const CHECKPOINTS: Duration = Duration::from_secs(2);
 /// How often what nobody needs any more is dropped.
 const UPKEEP: Duration = Duration::from_hours(1);
 
@@ -46,7 +48,7 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
         }
     });
     if worker {
-        start_worker(tasks, stop, service.app.clone(), service.senders.clone());
+        start_worker(tasks, stop, service);
     }
 }
 
@@ -64,7 +66,14 @@ async fn count_keys(app: &App) {
 
 /// Starts the worker: one task that sends, and one that begins digests and counts what waits, so that a long queue holds
 /// neither up.
-pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, senders: Senders) {
+pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, service: &Service) {
+    let (app, senders) = (service.app.clone(), service.senders.clone());
+    let (signing, witness, ending) = (app.clone(), service.audit_witness.clone(), stop.clone());
+    tasks.spawn(async move {
+        while rest(CHECKPOINTS, &ending).await {
+            sign(&signing, witness.as_deref()).await;
+        }
+    });
     let (sending, ending) = (app.clone(), stop.clone());
     tasks.spawn(async move {
         while !ending.is_cancelled() {
@@ -90,6 +99,26 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
             }
         }
     });
+}
+
+/// Signs the audit logs that are due.
+async fn sign(app: &App, witness: Option<&Path>) {
+    let signed = match app.sign_due_checkpoints().await {
+        Ok(signed) => signed,
+        Err(error) => {
+            tracing::warn!(%error, "it could not be seen which audit logs have grown");
+            return;
+        }
+    };
+    metrics::counter!("settings_audit_checkpoints_total").increment(signed.checkpoints.len() as u64);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("settings_audit_broken_chains").set(signed.broken.len() as f64);
+    for (workspace, checkpoint) in witness.iter().flat_map(|_| &signed.checkpoints) {
+        let kept = witness.map_or(Ok(()), |folder| witness::keep(folder, *workspace, &checkpoint.note));
+        if let Err(error) = kept {
+            tracing::warn!(%workspace, %error, "a checkpoint could not be kept in the folder of witnesses");
+        }
+    }
 }
 
 /// Waits until it is worth to look for messages again: this process has queued some, or the time is over.

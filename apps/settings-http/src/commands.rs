@@ -1,15 +1,11 @@
 //! The commands that run and end.
 use crate::{
-    compose,
     config::{Config, Document},
     database::Database,
     failure::Failure,
 };
 use settings_api::{openapi, operations, problem::PROBLEMS};
-use settings_domain::{
-    ids::WorkspaceId,
-    policy::{Permission, Role, SYSTEM, Scope},
-};
+use settings_domain::policy::{Permission, Role, SYSTEM, Scope};
 use std::fmt::Write as _;
 
 /// `migrate`.
@@ -68,44 +64,4 @@ fn errors() -> String {
         let _ = writeln!(out, "| {} | `{}` | {} | {} |", p.status, p.slug, p.title, p.help);
     }
     out
-}
-
-/// What the platform's own chain is called here, which is its slug.
-const PLATFORM: &str = "system";
-
-/// `audit verify`.
-pub(crate) async fn verify(config: &Config, only: Option<&str>) -> Result<(), Failure> {
-    let failed = |e: settings_domain::ports::StoreError| Failure::service(e.to_string());
-    let database = Database::connect(&config.database_url()?).await?;
-    let service = compose::service(config, &database, String::new(), config.bind).await?;
-    let mut chains = service.app.ports().store.slugs().await.map_err(failed)?;
-    // The platform's own tenant is in no list: what is done to the whole service stands in its chain.
-    chains.push((WorkspaceId::PLATFORM, PLATFORM.to_owned()));
-    if let Some(slug) = only {
-        chains.retain(|(_, s)| s == slug);
-        if chains.is_empty() {
-            return Err(Failure::service(format!("there is no workspace {slug}")));
-        }
-    }
-    let mut faults = 0;
-    for (workspace, slug) in chains {
-        let v = service.app.verify_audit(workspace).await.map_err(failed)?;
-        match v.first_broken {
-            None => println!("{slug}: {} events, intact, head {}", v.events, v.head),
-            Some(broken) => {
-                faults += 1;
-                println!("{slug}: BROKEN at event {}: {}", broken.seq, broken.fault);
-            }
-        }
-    }
-    if faults == 0 { Ok(()) } else { Err(Failure::service(format!("{faults} audit chains do not verify"))) }
-}
-
-/// `audit checkpoint-key`.
-pub(crate) async fn checkpoint_key(config: &Config) -> Result<(), Failure> {
-    let database = Database::connect(&config.database_url()?).await?;
-    let key = compose::audit_keys(config, &database).await?.checkpoint_key();
-    let key = key.map_err(|e| Failure::service(e.to_string()))?;
-    print!("{}\n{}", key.verifier(), key.pem());
-    Ok(())
 }

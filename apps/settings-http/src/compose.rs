@@ -16,7 +16,7 @@ use settings_notify::{Composer, LocalMailbox, SmtpMailer};
 use settings_probe::HttpProber;
 use settings_slack::SlackClient;
 use settings_webhook::WebhookClient;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// The service, and what only its shell needs.
 pub(crate) struct Service {
@@ -25,6 +25,8 @@ pub(crate) struct Service {
     pub(crate) keyring: Arc<dyn Keyring>,
     /// The ways out for queued messages.
     pub(crate) senders: Senders,
+    /// Where the newest checkpoints are kept outside of the database.
+    pub(crate) audit_witness: Option<PathBuf>,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
 }
@@ -74,7 +76,8 @@ pub(crate) async fn service(
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let senders = Senders { mailer, webhooks, slack };
-    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, mailbox })
+    let audit_witness = config.audit_witness.clone().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, audit_witness, mailbox })
 }
 
 /// The keys of the audit log alone.

@@ -1,5 +1,5 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
-use crate::failure::Failure;
+use crate::{audit_arguments::AuditCommand, failure::Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -54,19 +54,6 @@ pub(crate) enum Document {
     Permissions,
     /// The problems.
     Errors,
-}
-
-/// What to do with the audit log.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Check the chains in the database; exit 1 and the first broken event on a fault.
-    Verify {
-        /// Only this workspace.
-        #[arg(long, value_name = "SLUG")]
-        workspace: Option<String>,
-    },
-    /// Print the public key that the signed notes in digests are checked with: for C2SP's tools, then as PEM.
-    CheckpointKey,
 }
 
 /// What to do with the keys.
@@ -199,6 +186,10 @@ pub(crate) struct Config {
     /// Limit requests per credential and per address.
     #[arg(long, env = "SETTINGS_RATE_LIMIT", value_enum, default_value = "on", global = true)]
     pub(crate) rate_limit: Switch,
+    /// A folder outside of the database for the newest checkpoint of each audit log. Where the database does not hold what was
+    /// signed, nothing is served.
+    #[arg(long, env = "SETTINGS_AUDIT_WITNESS", value_name = "FOLDER", global = true)]
+    pub(crate) audit_witness: Option<PathBuf>,
     /// Run the worker in this process.
     #[arg(long, env = "SETTINGS_WORKER", value_enum, default_value = "on", global = true)]
     pub(crate) worker: Switch,

@@ -1,4 +1,6 @@
 //! The settings service: reads the configuration, chooses the adapters, serves.
+mod audit_arguments;
+mod audit_commands;
 mod background;
 mod commands;
 mod compose;
@@ -11,9 +13,10 @@ mod listen;
 mod operations;
 mod pages;
 mod serve;
+mod witness;
 
 use clap::Parser as _;
-use config::{AuditCommand, Cli, Command, KeysCommand};
+use config::{Cli, Command, KeysCommand};
 use failure::Failure;
 use std::{io::IsTerminal as _, process::ExitCode};
 use tracing_subscriber::EnvFilter;
@@ -42,14 +45,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
                 commands::docs(which);
                 Ok(())
             }
-            Command::Audit(AuditCommand::Verify { workspace }) => {
-                commands::verify(&cli.config, workspace.as_deref()).await
-            }
+            Command::Audit(command) => audit_commands::run(&cli.config, command).await,
             Command::Keys(KeysCommand::Rotate { dry_run, new_key }) => {
                 keys::rotate(&cli.config, dry_run, new_key).await
             }
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
-            Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })

@@ -4,7 +4,7 @@ use crate::{
     config::{Config, DEMO_ADMIN, DatabaseUrl},
     database::Database,
     failure::Failure,
-    listen, operations, pages,
+    listen, operations, pages, witness,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
@@ -33,6 +33,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url, address).await?;
+    check_witnesses(&service).await?;
     let first = seed(config, &service).await?;
 
     let recorder = PrometheusBuilder::new().set_buckets(BUCKETS).map_err(|e| Failure::service(e.to_string()))?;
@@ -79,8 +80,9 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
     let database = Database::connect(&config.database_url()?).await?;
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url, config.bind).await?;
+    check_witnesses(&service).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    background::start_worker(&tasks, &stop, service.app, service.senders);
+    background::start_worker(&tasks, &stop, &service);
     say("working");
     stop_on_signal(&stop)?;
     stop.cancelled().await;
@@ -98,6 +100,14 @@ async fn prepare_schema(config: &Config, database: &Database) -> Result<(), Fail
         n => Err(Failure::service(format!(
             "the schema is {n} migrations behind and SETTINGS_MIGRATE is off. Run `settings-http migrate`."
         ))),
+    }
+}
+
+/// Serves no database that lost what was signed.
+async fn check_witnesses(service: &compose::Service) -> Result<(), Failure> {
+    match &service.audit_witness {
+        Some(folder) => witness::check(folder, &service.app).await,
+        None => Ok(()),
     }
 }
 

@@ -6,11 +6,19 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// What stands in an answer.
+#[derive(Debug)]
+enum Content {
+    Whole(Vec<u8>),
+    /// Made while it is read.
+    Stream(Body),
+}
+
 /// An answer on its way out.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
-    body: Vec<u8>,
+    body: Content,
     content_type: &'static str,
     version: Option<i64>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -20,7 +28,7 @@ impl Answer {
     /// JSON with a status.
     pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Self {
         // Our answers are plain structs: they always serialize.
-        let body = serde_json::to_vec(body).unwrap_or_default();
+        let body = Content::Whole(serde_json::to_vec(body).unwrap_or_default());
         Self { status, body, content_type: "application/json", version: None, headers: Vec::new() }
     }
     /// 200 with JSON.
@@ -34,7 +42,18 @@ impl Answer {
     /// 204.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Vec::new(), content_type: "", version: None, headers: Vec::new() }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: Content::Whole(Vec::new()),
+            content_type: "",
+            version: None,
+            headers: Vec::new(),
+        }
+    }
+    /// 200 with a file that is made while it is read. It has no entity tag, and whoever breaks off gets no end of it.
+    #[must_use]
+    pub fn file(content_type: &'static str, body: Body) -> Self {
+        Self { status: StatusCode::OK, body: Content::Stream(body), content_type, version: None, headers: Vec::new() }
     }
     /// With the resource's version as its entity tag.
     #[must_use]
@@ -67,7 +86,11 @@ impl Answer {
         let etag = self.etag();
         let read = input.method == Method::GET || input.method == Method::HEAD;
         let fresh = read && self.status == StatusCode::OK && matches(input, etag.as_ref());
-        let mut response = Response::new(if fresh { Body::empty() } else { Body::from(self.body) });
+        let mut response = Response::new(match self.body {
+            _ if fresh => Body::empty(),
+            Content::Whole(body) => Body::from(body),
+            Content::Stream(body) => body,
+        });
         *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { self.status };
         let headers = response.headers_mut();
         if !self.content_type.is_empty() && !fresh {
@@ -87,10 +110,11 @@ impl Answer {
     /// `"v<version>-<hash>"` for a resource, `"<hash>"` for a list: the version is what `If-Match` compares, the hash
     /// tells representations of one version apart (usage counts change without a new version).
     fn etag(&self) -> Option<HeaderValue> {
-        if self.body.is_empty() || !self.status.is_success() {
+        let Content::Whole(body) = &self.body else { return None };
+        if body.is_empty() || !self.status.is_success() {
             return None;
         }
-        let hash = hex::encode(Sha256::digest(&self.body).get(..8)?);
+        let hash = hex::encode(Sha256::digest(body).get(..8)?);
         let tag = self.version.map_or_else(|| format!("\"{hash}\""), |v| format!("\"v{v}-{hash}\""));
         HeaderValue::from_str(&tag).ok()
     }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a field held that speaks of an erased person.
-const ERASED: &str = "erased";
+pub(crate) const ERASED: &str = "erased";
 
 /// One field's change.
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,7 +146,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn filter(input: &Input) -> Result<AuditFilter, Problem> {
+pub(crate) fn filter(input: &Input) -> Result<AuditFilter, Problem> {
     let risks = match input.query("risk")? {
         None => Vec::new(),
         Some(text) => {
@@ -199,8 +199,8 @@ async fn list(api: Arc<Api>, mut snapshot: Snapshot<actions::ReadAudit>, input: 
     Ok(Answer::ok(&List { items: entries.into_iter().map(AuditEvent::from).collect(), next_cursor }))
 }
 
-async fn verify(api: Arc<Api>, mut snapshot: Snapshot<actions::ReadAudit>, _: Arc<Input>) -> Result<Answer, Problem> {
-    let v = snapshot.verify(api.app().ports().sealer.as_ref()).await?;
+async fn verify(api: Arc<Api>, snapshot: Snapshot<actions::ReadAudit>, _: Arc<Input>) -> Result<Answer, Problem> {
+    let v = api.app().verify_audit_for(snapshot).await?;
     let first_broken = v.first_broken.map(|b| Broken { seq: b.seq, fault: b.fault });
     Ok(Answer::ok(&Verification { events: v.events, head: v.head, intact: first_broken.is_none(), first_broken }))
 }

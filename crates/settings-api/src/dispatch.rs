@@ -19,6 +19,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use secrecy::{ExposeSecret as _, SecretString};
 use settings_app::authenticate::{AuthError, Authenticated, Credential};
 use settings_domain::{
+    audit::Receipts,
     ids::UserId,
     policy::{Action, Principal},
     ports::store::Selector,
@@ -36,6 +37,8 @@ pub struct RequestId(pub String);
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(15);
+/// Where an answer says what a change left in the audit log: a signed receipt in one line.
+const AUDIT_RECEIPT: HeaderName = HeaderName::from_static("audit-receipt");
 /// The header of API keys.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -46,7 +49,7 @@ pub(crate) async fn run(api: Arc<Api>, operation: &Operation, request: Request) 
         Err(problem) => problem.respond(&id),
         Ok(input) => {
             let input = Arc::new(input);
-            match serve(&api, operation, &input).await {
+            let mut response = match serve(&api, operation, &input).await {
                 Ok(answer) => answer.respond(&input),
                 Err(problem) => {
                     // Every refusal of the policy passes here, whichever step of the call made it.
@@ -55,7 +58,21 @@ pub(crate) async fn run(api: Arc<Api>, operation: &Operation, request: Request) 
                     }
                     problem.respond(&id)
                 }
-            }
+            };
+            receipts(&api, &input, response.headers_mut());
+            response
+        }
+    }
+}
+
+/// Hands out a receipt for each log that the request added to: whoever keeps one can prove later what was cut off.
+fn receipts(api: &Api, input: &Input, headers: &mut HeaderMap) {
+    for (workspace, last) in input.receipts.all() {
+        let receipt = api.app().ports().sealer.receipt(workspace, &last);
+        match receipt.ok().and_then(|r| HeaderValue::from_str(&r).ok()) {
+            Some(receipt) => _ = headers.append(AUDIT_RECEIPT, receipt),
+            // The change is durable; an answer that said otherwise would be worse than one without its receipt.
+            None => tracing::error!(%workspace, seq = last.seq, "a receipt could not be signed"),
         }
     }
 }
@@ -95,6 +112,7 @@ async fn input(request: Request) -> Result<Input, Problem> {
     let body = read(body).await?;
     let address = parts.extensions.get::<ClientAddress>().map_or(IpAddr::from([127, 0, 0, 1]), |a| a.0);
     Ok(Input {
+        receipts: Receipts::default(),
         method: parts.method,
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),

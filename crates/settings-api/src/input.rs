@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, header};
 use serde_json::Value;
 use settings_domain::{
+    audit::Receipts,
     idempotency::IdempotentCall,
     ids::WorkspaceId,
     impact::Guard,
@@ -57,6 +58,8 @@ pub struct Input {
     pub params: Vec<(String, String)>,
     /// Headers.
     pub headers: HeaderMap,
+    /// Where the request's changes are noted.
+    pub receipts: Receipts,
     /// Body, at most [`MAX_BODY`].
     pub body: Bytes,
     /// Id of the request.
@@ -243,7 +246,8 @@ impl Input {
             }
             _ => None,
         };
-        Ok(Call { caller: caller.clone(), request: self.request.clone(), idempotent, guard: self.guard()? })
+        let (request, receipts) = (self.request.clone(), self.receipts.clone());
+        Ok(Call { caller: caller.clone(), request, idempotent, guard: self.guard()?, receipts })
     }
     /// Keyed, because it is stored and the body may hold a value that could be guessed.
     fn fingerprint(&self, api: &Api) -> [u8; 32] {

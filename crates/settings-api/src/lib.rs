@@ -6,6 +6,7 @@ pub mod answer;
 mod api_keys;
 mod audit;
 mod audit_digest;
+pub mod audit_export;
 mod connections;
 mod deliveries;
 mod dialect;
@@ -138,6 +139,7 @@ pub fn operations() -> Vec<Operation> {
         references::operations(),
         roles::operations(),
         audit::operations(),
+        audit_export::operations(),
         audit_digest::operations(),
         notifications::operations(),
         deliveries::operations(),

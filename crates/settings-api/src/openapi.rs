@@ -47,6 +47,9 @@ pub fn document(operations: &[Operation]) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": {
+                "audit-receipt": {"description": "Signed: which event of which audit log this call left last. Absent where it left none.", "schema": {"type": "string"}},
+            },
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A workspace API key."},
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of the configured OIDC issuer, or of a sign-in link."},
@@ -180,6 +183,18 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
         };
         map.insert("content".to_owned(), json!({"application/json": {"schema": schema}}));
         map.insert("headers".to_owned(), json!({"ETag": {"schema": {"type": "string"}}}));
+    }
+    if let (false, Some(map)) = (success.files.is_empty(), ok.as_object_mut()) {
+        let file = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
+        map.insert("content".to_owned(), Value::Object(success.files.iter().map(file).collect()));
+    }
+    if operation.changes
+        && let Some(map) = ok.as_object_mut()
+    {
+        let headers = map.entry("headers").or_insert_with(|| json!({}));
+        if let Some(headers) = headers.as_object_mut() {
+            headers.insert("audit-receipt".to_owned(), json!({"$ref": "#/components/headers/audit-receipt"}));
+        }
     }
     if let Some(other) = success.or {
         responses.insert(other.to_string(), ok.clone());

@@ -52,6 +52,8 @@ pub(crate) struct Success {
     pub(crate) status: u16,
     pub(crate) schema: Option<SchemaOf>,
     pub(crate) list: bool,
+    /// The media types of a file that is streamed.
+    pub(crate) files: &'static [&'static str],
     /// Another status for the same body.
     pub(crate) or: Option<u16>,
 }
@@ -118,7 +120,7 @@ pub(crate) fn op(
     summary: &'static str,
 ) -> Described {
     let tenant = if path.contains("{organizationId}") { Tenant::Organization } else { Tenant::Path };
-    let success = Success { status: 204, schema: None, list: false, or: None };
+    let success = Success { status: 204, schema: None, list: false, files: &[], or: None };
     let media_types = &["application/json"];
     Described { id, method, path, tag, summary, tenant, query: &[], request: None, media_types, success, problems: &[] }
 }
@@ -141,7 +143,7 @@ impl Described {
     }
     /// A success.
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16) -> Self {
-        self.success = Success { status, schema: Some(SchemaOf::new::<T>()), list: false, or: None };
+        self.success = Success { status, schema: Some(SchemaOf::new::<T>()), list: false, files: &[], or: None };
         self
     }
     /// The media types of the body, where it is not the usual one alone.
@@ -156,7 +158,12 @@ impl Described {
     }
     /// A success with a page of a list.
     pub(crate) fn gives_list<T: ToSchema>(mut self) -> Self {
-        self.success = Success { status: 200, schema: Some(SchemaOf::new::<T>()), list: true, or: None };
+        self.success = Success { status: 200, schema: Some(SchemaOf::new::<T>()), list: true, files: &[], or: None };
+        self
+    }
+    /// A success with a file of one of these media types.
+    pub(crate) fn gives_file(mut self, files: &'static [&'static str]) -> Self {
+        self.success = Success { status: 200, schema: None, list: false, files, or: None };
         self
     }
     /// Problems beyond those that every operation can have.

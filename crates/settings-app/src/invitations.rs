@@ -6,6 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use settings_domain::{
+    audit::Receipts,
     change::Committed,
     ids::{DeliveryId, InvitationId, PersonId},
     impact::Guard,
@@ -139,7 +140,7 @@ impl App {
         }
         let user = self.account_of(&invitation.email).await?;
         let caller = Caller::User { id: user.id, verified_email: Some(invitation.email.clone()), platform: false };
-        let call = Call { caller, request, idempotent: None, guard: Guard::default() };
+        let call = Call { caller, request, idempotent: None, guard: Guard::default(), receipts: Receipts::default() };
         let joined = self.accept_invitation(&call, token).await?.into_value();
         Ok(self.sign_in_as(invitation.email).await?.map(|signed_in| (joined, signed_in)))
     }

@@ -6,7 +6,9 @@
 pub mod activity;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_checkpoints;
 pub mod audit_digest;
+pub mod audit_export;
 pub mod authenticate;
 pub mod connections;
 pub mod denials;
@@ -34,6 +36,7 @@ use settings_domain::{
         Clock, Entropy,
         accounts::Accounts,
         audit::AuditSealer,
+        checkpoints::Checkpoints,
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         outbound::Outbound,
@@ -51,7 +54,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
 pub trait AnyStore:
-    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + DueDigests + Upkeep
+    Store
+    + Resolving
+    + DataKeyStore
+    + KeyDirectory
+    + Accounts
+    + Directory
+    + ActivityLog
+    + Outbox
+    + DueDigests
+    + Checkpoints
+    + Upkeep
 {
 }
 impl<T> AnyStore for T where
@@ -64,6 +77,7 @@ impl<T> AnyStore for T where
         + ActivityLog
         + Outbox
         + DueDigests
+        + Checkpoints
         + Upkeep
 {
 }
@@ -116,6 +130,7 @@ pub struct App {
     rules: Rules,
     activity: activity::Recorder,
     denials: denials::Recorder,
+    broken_chains: audit_checkpoints::Reported,
 }
 
 impl std::fmt::Debug for Ports {
@@ -134,7 +149,13 @@ impl App {
     /// Composes the use cases.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports, rules, activity: activity::Recorder::default(), denials: denials::Recorder::default() }
+        Self {
+            ports,
+            rules,
+            activity: activity::Recorder::default(),
+            denials: denials::Recorder::default(),
+            broken_chains: audit_checkpoints::Reported::default(),
+        }
     }
     /// What the operator configured.
     #[must_use]

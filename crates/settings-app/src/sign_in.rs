@@ -98,6 +98,7 @@ impl App {
             request: self.ports.entropy.uuid().to_string(),
             idempotent: None,
             guard: settings_domain::impact::Guard::default(),
+            receipts: settings_domain::audit::Receipts::default(),
         };
         let new = crate::workspaces::CreateWorkspace {
             slug,

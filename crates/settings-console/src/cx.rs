@@ -15,6 +15,7 @@ use http::{StatusCode, header};
 use maud::Markup;
 use secrecy::ExposeSecret as _;
 use settings_domain::{
+    audit::Receipts,
     idempotency::IdempotentCall,
     ids::SessionId,
     impact::Guard,
@@ -84,6 +85,10 @@ impl Cx {
         Ok(Self { visit, session, me, caller: auth.caller, actor, at, view, flash })
     }
 
+    /// Who calls, for what asks for the right again later.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
     pub(crate) fn site(&self) -> &Site {
         &self.visit.site
     }
@@ -142,6 +147,7 @@ impl Cx {
             request: self.request.clone(),
             idempotent: None,
             guard: Guard { version, confirm },
+            receipts: Receipts::default(),
         }
     }
     /// As [`Cx::call`], for a form that creates: sent twice, it makes one thing.

@@ -1,18 +1,23 @@
 //! Seals, opens and checks audit events. The design and what it does not promise: `docs/adr/0004`.
 mod chain;
 mod checkpoint;
+mod checkpoint_key;
 pub mod fault;
+mod found_notes;
+mod offline;
 mod personal;
 
 use crate::{key::Key, root::RootKey};
 pub use chain::verify_public;
-pub use checkpoint::{CheckpointError, CheckpointKey};
+pub use checkpoint_key::{CheckpointError, CheckpointKey};
+pub use found_notes::{Witness, found_notes};
+pub use offline::{Checked, ExportFault, ExportVerifier};
 use personal::{Place, Salt};
 use settings_domain::{
-    audit::{AuditEvent, Commitment, Opening, SealedEvent},
+    audit::{AuditEvent, AuditRecord, Commitment, Opening, SealedEvent},
     ids::{PersonId, WorkspaceId},
     ports::{
-        audit::{AuditSealer, Link, Salts, SealError},
+        audit::{AuditSealer, Disclosed, Link, PublicKey, Salts, SealError, Statement},
         tokens::NoEntropy,
     },
 };
@@ -157,7 +162,41 @@ impl AuditSealer for AuditKeys {
         Ok(link)
     }
 
-    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
-        checkpoint::sign(&self.checkpoint, workspace, link)
+    fn state(&self, statement: &Statement) -> Result<String, SealError> {
+        checkpoint::sign(&self.checkpoint, statement)
+    }
+
+    fn read_checkpoint(&self, note: &str) -> Option<Statement> {
+        self.checkpoint_key().ok()?.read(note).ok()
+    }
+
+    fn receipt(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+        checkpoint::receipt(&self.checkpoint, workspace, link)
+    }
+
+    fn public_key(&self) -> Result<PublicKey, SealError> {
+        let key = self.checkpoint_key()?;
+        Ok(PublicKey { verifier: key.verifier(), pem: key.pem() })
+    }
+
+    fn leaf(&self, record: &AuditRecord, commitments: &[Commitment]) -> [u8; 32] {
+        chain::leaf(record, commitments)
+    }
+
+    fn disclose(&self, event: &SealedEvent, salts: &Salts) -> Result<Vec<Disclosed>, SealError> {
+        let (workspace, seq) = (event.record.workspace, event.record.seq);
+        let disclosed = |commitment: &Commitment| {
+            let opening = event.openings.iter().find(|o| o.field == commitment.field);
+            let sealed = opening.and_then(|o| Some((o, o.sealed.as_deref()?, salts.get(&o.person)?)));
+            let opened = sealed.map(|(opening, sealed, wrapped)| {
+                let place = Place { workspace, seq, field: &commitment.field };
+                let salt = Salt::unwrap(&self.salts, workspace, opening.person, wrapped)
+                    .ok_or(SealError(fault::SALT_DOES_NOT_OPEN))?;
+                let value = salt.open(place, sealed).ok_or(SealError(fault::OPENING_DOES_NOT_OPEN))?;
+                Ok((String::clone(&value), salt.disclose(place)))
+            });
+            Ok(Disclosed { field: commitment.field.clone(), opening: opened.transpose()? })
+        };
+        event.commitments.iter().map(disclosed).collect()
     }
 }

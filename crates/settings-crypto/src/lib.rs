@@ -21,7 +21,10 @@ mod token_text;
 mod tokens;
 mod vault;
 
-pub use audit::{AuditKeys, CheckpointError, CheckpointKey, fault, verify_public};
+pub use audit::{
+    AuditKeys, Checked, CheckpointError, CheckpointKey, ExportFault, ExportVerifier, Witness, fault, found_notes,
+    verify_public,
+};
 pub use clock::SystemClock;
 pub use entropy::SystemEntropy;
 pub use keyring::{KeyringFileError, LocalKeyring};

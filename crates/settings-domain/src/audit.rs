@@ -3,9 +3,13 @@
 //! An event has a *public part* ([`AuditRecord`]: ids, enumerated values, numbers; nothing personal, no free text) that
 //! is hashed into the workspace's chain, and *personal fields* that enter the chain only as commitments under a salt
 //! of the person they speak of. Destroying the salt erases the field; the chain still verifies. Why: `docs/adr/0004`.
+pub mod checkpoints;
+pub mod export;
+mod receipts;
 mod record;
 mod target;
 
+pub use receipts::Receipts;
 pub use record::{AuditRecord, Broken, Commitment, Opening, SealedEvent, Verification};
 pub use target::Target;
 

@@ -5,7 +5,7 @@ pub use reads::{audience, channels};
 
 use crate::{
     api_keys::{ApiKey, KeyStatus},
-    audit::{Broken, Verification},
+    audit::{Broken, Receipts, Verification},
     change::{Change, Committed, StoredOutcome},
     idempotency::{IdempotentCall, Recorded},
     ids::UserId,
@@ -207,6 +207,8 @@ pub struct Call {
     pub idempotent: Option<IdempotentCall>,
     /// `If-Match` and `X-Confirm`.
     pub guard: crate::impact::Guard,
+    /// Where the call's events are noted once they are durable.
+    pub receipts: Receipts,
 }
 
 /// The idempotency key was used for another call.
@@ -221,6 +223,7 @@ pub struct Transaction<A> {
     work: Box<dyn UnitOfWork>,
     request: String,
     idempotent: Option<IdempotentCall>,
+    receipts: Receipts,
 }
 
 impl<A> std::fmt::Debug for Transaction<A> {
@@ -244,7 +247,8 @@ impl<A: Mutation> Transaction<A> {
             _ => actor(&call.caller, &standing)?,
         };
         let permit = permit::<A>(&actor, standing.at)?;
-        Ok(Self { permit, work, request: call.request.clone(), idempotent: call.idempotent.clone() })
+        let Call { request, idempotent, receipts, .. } = call.clone();
+        Ok(Self { permit, work, request, idempotent, receipts })
     }
     /// As [`Transaction::open`], for a task of the service, which has no standing to read.
     pub async fn open_for_task(store: &dyn Store, permit_: &Permit<A>, request: String) -> Result<Self, EntryError> {
@@ -253,7 +257,7 @@ impl<A: Mutation> Transaction<A> {
             return Err(EntryError::NotFound);
         }
         let permit = permit::<A>(permit_.actor(), standing.at)?;
-        Ok(Self { permit, work, request, idempotent: None })
+        Ok(Self { permit, work, request, idempotent: None, receipts: Receipts::default() })
     }
     /// The right that counts.
     pub const fn permit(&self) -> &Permit<A> {
@@ -304,7 +308,10 @@ impl<A: Mutation> Transaction<A> {
             }
         };
         set.stamp(&self.request, outcome);
-        self.work.persist(set).await?;
+        let workspace = set.scope().workspace();
+        if let Some(last) = self.work.persist(set).await? {
+            self.receipts.note(workspace, last);
+        }
         Ok(Committed::new(value, false))
     }
 }

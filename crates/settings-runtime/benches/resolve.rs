@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use settings_app::{App, Ports, variables::CreateVariable};
 use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, RootKey, SystemClock};
 use settings_domain::{
+    audit::Receipts,
     ids::{EnvironmentId, WorkspaceId},
     impact::Guard,
     policy::{Actor, Permit, SystemTask, actions, permit},
@@ -78,7 +79,13 @@ async fn in_sqlite() -> (Place, TempDir) {
     let environment = scenario.environments().await.first().unwrap().id;
     let caller = scenario.admin.caller.clone();
     let permit = scenario.may::<actions::CreateVariable>(&caller).await.unwrap();
-    let call = Call { caller, request: "bench".to_owned(), idempotent: None, guard: Guard::default() };
+    let call = Call {
+        caller,
+        request: "bench".to_owned(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    };
     for i in 0..COUNT {
         let (name, value) = (format!("VARIABLE_{i:03}").parse().unwrap(), secret(&"x".repeat(BYTES)));
         app.create_variable(&permit, &call, CreateVariable { environment, name, value }).await.unwrap();

@@ -164,15 +164,15 @@ pub async fn head<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Option<(i
     tx.first(Stmt::new(HEAD).bind(workspace), |row| Ok((row.int("seq")?, row.bytes32("hash")?))).await
 }
 
-/// Appends events under the tenant's lock: place and time run in the order of commits.
+/// Appends events under the tenant's lock: place and time run in the order of commits. Answers with the last one's place.
 pub async fn append<D: SqlDb>(
     tx: &mut Tx<D>,
     workspace: Uuid,
     sealer: &dyn AuditSealer,
     events: &[AuditEvent],
-) -> Result<(), StoreError> {
+) -> Result<Option<Link>, StoreError> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let persons: BTreeSet<_> = events.iter().flat_map(|e| e.personal().into_iter().map(|f| f.person)).collect();
     let mut salts = salts_of(tx, workspace, &persons).await?;
@@ -191,7 +191,8 @@ pub async fn append<D: SqlDb>(
         link = Link { seq: next.record.seq, hash: next.hash };
     }
     let stmt = Stmt::new(MOVE_HEAD).bind(workspace).bind(link.seq).bytes(&link.hash).bind(start.seq);
-    tx.run_one(stmt).await
+    tx.run_one(stmt).await?;
+    Ok(Some(link))
 }
 
 async fn store<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, sealed: &SealedEvent) -> Result<(), StoreError> {

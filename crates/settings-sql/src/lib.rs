@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod activity;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_checkpoints;
 pub mod audit_digest;
 pub mod connections;
 pub mod data_keys;

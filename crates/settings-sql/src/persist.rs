@@ -10,7 +10,7 @@ use crate::{
 };
 use settings_domain::{
     change::{ChangeSet, Write},
-    ports::StoreError,
+    ports::{StoreError, audit::Link},
 };
 use std::time::Duration;
 use tracing::Instrument as _;
@@ -26,12 +26,12 @@ struct Overdue;
 
 /// Writes and commits on a task of its own: a caller who goes away neither tears a transaction apart nor leaves a
 /// connection in the middle of one.
-pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
+pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Result<Option<Link>, StoreError> {
     let workspace = session.workspace_id();
     let queued = (!set.notices().is_empty()).then(|| std::sync::Arc::clone(&session.queued));
     let task = tokio::spawn(write_and_commit(session, set).in_current_span());
     let outcome = task.await.unwrap_or_else(|e| Err(StoreError::Unknown(Box::new(e))));
-    if let (Ok(()), Some(queued)) = (&outcome, queued) {
+    if let (Ok(_), Some(queued)) = (&outcome, queued) {
         queued.notify_one();
     }
     match &outcome {
@@ -42,18 +42,18 @@ pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Resul
     outcome
 }
 
-async fn write_and_commit<E: Engine>(mut session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
-    write(&mut session, &set).await?;
+async fn write_and_commit<E: Engine>(mut session: Session<E>, set: ChangeSet) -> Result<Option<Link>, StoreError> {
+    let last = write(&mut session, &set).await?;
     // The commit itself is never cancelled: when it is overdue it goes on alone and keeps its connection until it ends.
     let commit = tokio::spawn(session.tx.commit());
     match tokio::time::timeout(COMMIT_DEADLINE, commit).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(outcome)) => outcome.map(|()| last),
         Ok(Err(panicked)) => Err(StoreError::Unknown(Box::new(panicked))),
         Err(_) => Err(StoreError::Unknown(Box::new(Overdue))),
     }
 }
 
-async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(), StoreError> {
+async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<Option<Link>, StoreError> {
     let workspace = session.workspace_id();
     if set.scope().workspace().as_uuid() != workspace {
         return Err(StoreError::Corrupt("a change of another tenant".to_owned()));
@@ -83,7 +83,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::WebhookSubscription(w) => webhook_subscriptions::write(tx, workspace, w).await?,
         }
     }
-    audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;
+    let last = audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;
     for notice in set.notices() {
         outbox::queue(tx, workspace, notice).await?;
     }
@@ -95,5 +95,5 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
     if set.writes().iter().any(|w| !matches!(w, Write::Event(_) | Write::Delivery(_))) {
         tx.run_one(Stmt::new(workspaces::NEXT_EPOCH).bind(workspace)).await?;
     }
-    Ok(())
+    Ok(last)
 }

@@ -27,7 +27,7 @@ use settings_domain::{
     notifications::NotificationSettings,
     ports::{
         StoreError,
-        audit::AuditSealer,
+        audit::{AuditSealer, Link},
         store::{
             ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads,
             UnitOfWork,
@@ -276,7 +276,7 @@ impl<E: Engine> UnitOfWork for Session<E> {
         let scope = self.idempotency_scope();
         idempotency::recorded(&mut self.tx, scope, call, self.at).await
     }
-    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<Option<Link>, StoreError> {
         persist::run(*self, set).await
     }
 }

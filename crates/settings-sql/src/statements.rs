@@ -175,6 +175,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::invitations::ALL,
         crate::api_keys::ALL,
         crate::audit::ALL,
+        crate::audit_checkpoints::ALL,
         crate::audit_digest::ALL,
         crate::idempotency::ALL,
         crate::outbox::ALL,

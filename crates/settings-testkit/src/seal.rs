@@ -2,11 +2,15 @@
 //! from the event alone, so two runs give the same chain.
 use crate::bytes::{hash, hex};
 use settings_domain::{
-    audit::{AuditEvent, Commitment, Opening, SealedEvent},
+    audit::{
+        AuditEvent, AuditRecord, Commitment, Opening, SealedEvent,
+        export::{instant, unhex},
+    },
     ids::{PersonId, WorkspaceId},
-    ports::audit::{AuditSealer, Link, Salts, SealError},
+    ports::audit::{AuditSealer, Disclosed, Link, PublicKey, Salts, SealError, Statement},
 };
 use std::collections::BTreeSet;
+use time::OffsetDateTime;
 
 /// Seals audit events in the open: openings hold the value as it is, and anybody could compute the MAC. It notices every
 /// change of a stored event all the same, as long as whoever changes it does not use this very type.
@@ -99,7 +103,41 @@ impl AuditSealer for PlainSealer {
         Ok(Link { seq: record.seq, hash: event.hash })
     }
 
-    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
-        Ok(format!("plain/{workspace}\n{}\n{}\n", link.seq, hex(&link.hash)))
+    fn state(&self, statement: &Statement) -> Result<String, SealError> {
+        let Statement { workspace, link, previous, at } = statement;
+        let previous = previous.map_or_else(String::new, |p| format!("{} {}", p.seq, hex(&p.hash)));
+        let at = at.map_or_else(String::new, instant);
+        Ok(format!("plain/{workspace}\n{}\n{}\n{previous}\n{at}\n", link.seq, hex(&link.hash)))
+    }
+    fn read_checkpoint(&self, note: &str) -> Option<Statement> {
+        let [workspace, seq, hash, previous, at] = note.lines().collect::<Vec<_>>()[..] else { return None };
+        let link = |seq: &str, hash: &str| Some(Link { seq: seq.parse().ok()?, hash: unhex(hash)? });
+        let previous = previous.split_once(' ').map(|(seq, hash)| link(seq, hash));
+        let parse = |at| OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339);
+        Some(Statement {
+            workspace: workspace.strip_prefix("plain/")?.parse().ok()?,
+            link: link(seq, hash)?,
+            previous: if let Some(previous) = previous { Some(previous?) } else { None },
+            at: if at.is_empty() { None } else { Some(parse(at).ok()?) },
+        })
+    }
+    fn receipt(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+        Ok(format!("plain-receipt/{workspace} {} {}", link.seq, hex(&link.hash)))
+    }
+    fn public_key(&self) -> Result<PublicKey, SealError> {
+        Ok(PublicKey { verifier: "plain".to_owned(), pem: "plain\n".to_owned() })
+    }
+    fn leaf(&self, record: &AuditRecord, commitments: &[Commitment]) -> [u8; 32] {
+        let commitments: Vec<u8> =
+            commitments.iter().flat_map(|c| hash(&[c.field.as_bytes(), c.hash.as_bytes()])).collect();
+        hash(&[b"leaf", &record.encode(), &commitments])
+    }
+    fn disclose(&self, event: &SealedEvent, salts: &Salts) -> Result<Vec<Disclosed>, SealError> {
+        let disclosed = |c: &Commitment| {
+            let opening = event.openings.iter().find(|o| o.field == c.field);
+            let value = opening.map(|o| self.open(event.record.workspace, event.record.seq, o, salts)).transpose()?;
+            Ok(Disclosed { field: c.field.clone(), opening: value.flatten().map(|v| (v, [0; 32])) })
+        };
+        event.commitments.iter().map(disclosed).collect()
     }
 }

@@ -46,10 +46,14 @@ async fn no_failure_and_no_reading_leaves_an_event(store: Store) {
             &format!("/settings/model-integrations/{}", values.model),
             "/audit/events",
             "/audit/verify",
+            "/audit/public-key",
             "/authz/explain?action=members:invite",
         ] {
             admin.get(tenant.path(path)).await.ok();
             admin.send("HEAD", &tenant.path(path)).await.has(200);
+        }
+        for form in ["", "?format=csv", "?risk=low&format=jsonl"] {
+            admin.get(tenant.path(&format!("/audit/events/export{form}"))).await.has(200);
         }
         let organization = format!("organizationId={}", tenant.id);
         for path in [

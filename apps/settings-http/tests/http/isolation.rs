@@ -211,6 +211,8 @@ async fn another_workspace_is_answered_like_one_that_does_not_exist(store: Store
                 ("POST", "/workspace/api-keys"),
                 ("GET", "/audit/events"),
                 ("GET", "/audit/verify"),
+                ("GET", "/audit/events/export"),
+                ("GET", "/audit/public-key"),
                 ("GET", "/authz/explain?action=workspace:read"),
                 ("GET", "/workspace/audit-digest"),
                 ("PUT", "/workspace/audit-digest"),

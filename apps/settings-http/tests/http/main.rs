@@ -14,7 +14,9 @@
 mod api_keys;
 mod audit_coverage;
 mod audit_digests;
+mod audit_exports;
 mod audit_silence;
+mod audit_witnesses;
 mod canaries;
 mod canaries_told;
 mod crashes;

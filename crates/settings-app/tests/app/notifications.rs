@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use settings_app::{App, Ports, events::PublishEvent, worker::Senders};
 use settings_domain::{
+    audit::Receipts,
     deliveries::{DeliveryStatus, DeliveryView},
     events::{Content, EventData, Extensions},
     ids::DeliveryId,
@@ -170,7 +171,13 @@ impl Stage {
     }
     fn call(&self) -> Call {
         let caller = self.scenario.admin.caller.clone();
-        Call { caller, request: "req-1".to_owned(), idempotent: None, guard: Guard::default() }
+        Call {
+            caller,
+            request: "req-1".to_owned(),
+            idempotent: None,
+            guard: Guard::default(),
+            receipts: Receipts::default(),
+        }
     }
     async fn hook(&self) {
         let permit =

@@ -4,9 +4,7 @@ use crate::{
     respond,
     site::Site,
     stop::{Answer, Stop},
-    ui::{
-        Dialog, Icon, Page, Tone, ago, avatar, banner, called, count, dialog, empty, icon, layout, pager, when, zero,
-    },
+    ui::{Dialog, Icon, Page, ago, avatar, called, dialog, empty, icon, layout, pager, when, zero},
 };
 use axum::Router;
 use maud::{Markup, html};
@@ -18,7 +16,7 @@ use settings_domain::{
     ports::store::{AuditEntry, AuditFilter},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use time::{Date, Duration, OffsetDateTime, Time, macros::format_description};
+use time::{Date, OffsetDateTime, Time, macros::format_description};
 use uuid::Uuid;
 
 /// Rows of a page.
@@ -29,12 +27,11 @@ const ERASED: &str = "Erased person";
 pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
     router
         .route("/{slug}/settings/audit-log", cx::page(list))
-        .route("/{slug}/settings/audit-log/verify", cx::page(verify))
         .route("/{slug}/settings/audit-log/{seq}", cx::page(detail))
 }
 
 /// The filter as asked for. What is no date, id or name of ours filters nothing and is not repeated.
-struct Asked {
+pub(super) struct Asked {
     action: Option<Fact>,
     risk: Option<Risk>,
     actor: Option<Uuid>,
@@ -43,7 +40,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(cx: &Cx) -> Self {
+    pub(super) fn read(cx: &Cx) -> Self {
         let date = |name| Date::parse(cx.query(name), format_description!("[year]-[month]-[day]")).ok();
         Self {
             action: Fact::ALL.iter().copied().find(|f| f.name() == cx.query("action")),
@@ -53,7 +50,7 @@ impl Asked {
             to: date("to"),
         }
     }
-    fn filter(&self, before_seq: Option<i64>) -> AuditFilter {
+    pub(super) fn filter(&self, before_seq: Option<i64>) -> AuditFilter {
         let start = |d: Date| OffsetDateTime::new_utc(d, Time::MIDNIGHT);
         AuditFilter {
             risks: self.risk.into_iter().collect(),
@@ -67,7 +64,7 @@ impl Asked {
             ..AuditFilter::default()
         }
     }
-    fn parts(&self) -> [(&'static str, String); 5] {
+    pub(super) fn parts(&self) -> [(&'static str, String); 5] {
         let date = |d: Option<Date>| d.map(|d| d.to_string()).unwrap_or_default();
         [
             ("action", self.action.map(|f| f.name().to_owned()).unwrap_or_default()),
@@ -77,7 +74,7 @@ impl Asked {
             ("to", date(self.to)),
         ]
     }
-    fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         self.parts().iter().any(|(_, v)| !v.is_empty())
     }
 }
@@ -230,8 +227,12 @@ async fn list(cx: Arc<Cx>) -> Answer {
             (pager("Pages of events", &cx.url("audit-log"), &parts, "before", &here, next.as_deref()))
         }
     };
-    let action =
-        Some(html! { a.btn href=(cx.url("audit-log/verify")) data-dialog { (icon(Icon::Shield)) "Verify chain" } });
+    let action = Some(html! {
+        div.btns {
+            a.btn href={ (cx.url("audit-log/export")) (respond::query(&parts)) } data-dialog { (icon(Icon::Import)) "Export" }
+            a.btn href=(cx.url("audit-log/verify")) data-dialog { (icon(Icon::Shield)) "Verify chain" }
+        }
+    });
     let lead = "Who did what, when. Every event is chained to the one before.";
     Cx::ok(layout(&cx, Page { section: "audit-log", title: "Audit log", lead, action, body, bare: false }))
 }
@@ -355,42 +356,7 @@ async fn detail(cx: Arc<Cx>) -> Answer {
     ))
 }
 
-fn exact(at: OffsetDateTime) -> String {
+pub(super) fn exact(at: OffsetDateTime) -> String {
     at.format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]:[second] UTC"))
         .unwrap_or_default()
-}
-
-async fn verify(cx: Arc<Cx>) -> Answer {
-    let mut snapshot = cx.snapshot::<actions::ReadAudit>().await?;
-    let before = cx.site().app().ports().clock.now();
-    let found = snapshot.verify(cx.site().app().ports().sealer.as_ref()).await?;
-    let took: Duration = cx.site().app().ports().clock.now() - before;
-    let events = count(usize::try_from(found.events).unwrap_or(usize::MAX), "event", "events");
-    let body = html! {
-        div.dlg-body {
-            @match &found.first_broken {
-                None => {
-                    (banner(Tone::Ok, &html! { p { strong { "The chain holds." } " " (events) " checked from the database, one by one, in " (took.whole_milliseconds()) " ms." } }))
-                    div.field { span.label { "Hash of the last event" } p.hint { "Keep it elsewhere: a later chain that does not contain it was rewritten." } code.mono.block { (found.head) } }
-                }
-                Some(broken) => (banner(Tone::Danger, &html! {
-                    p { strong { "The chain is broken at event " (broken.seq) "." } " " (broken.fault) "." }
-                    p { "The " (events) " before it hold. Somebody changed the database behind the service’s back: tell whoever operates it." }
-                }))
-            }
-        }
-        div.dlg-foot { a.btn href=(cx.url("audit-log")) data-close { "Close" } }
-    };
-    Cx::ok(dialog(
-        &cx,
-        &Dialog {
-            section: "audit-log",
-            title: "Verify the chain",
-            back: "audit-log",
-            back_label: "Audit log",
-            wide: false,
-            guard_copy: false,
-            body,
-        },
-    ))
 }

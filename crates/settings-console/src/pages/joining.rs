@@ -18,6 +18,7 @@ use maud::{Markup, html};
 use settings_api::problem::Problem;
 use settings_app::{failure::Failure, invitations::LookedAt};
 use settings_domain::{
+    audit::Receipts,
     error::Refused,
     impact::Guard,
     invitations::{AcceptError, InvitationState},
@@ -164,7 +165,13 @@ async fn join_signed_in(visit: &Visit) -> Response {
         Ok(None) => return see_other(&login(visit, false)),
         Err(e) => return stopped(visit, e.into()),
     };
-    let call = Call { caller, request: visit.request.clone(), idempotent: None, guard: Guard::default() };
+    let call = Call {
+        caller,
+        request: visit.request.clone(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    };
     match visit.site.app().accept_invitation(&call, visit.param("token")).await {
         Ok(joined) => see_other(&visit.site.at(&format!("/{}/settings/workspace", joined.value().slug.as_str()))),
         Err(e) => refused(visit, e),

@@ -2,6 +2,7 @@
 mod api_keys;
 mod audit_digest;
 mod audit_log;
+mod audit_proof;
 mod connections;
 mod deliveries;
 mod environments;
@@ -53,6 +54,7 @@ pub(crate) const ALL: &[Routes] = &[
     deliveries::routes,
     audit_digest::routes,
     audit_log::routes,
+    audit_proof::routes,
     sessions::routes,
     find::routes,
 ];

@@ -101,6 +101,7 @@ async fn a_key_is_shown_this_once_and_made_once() {
         "audit-log/1",
         "audit-log/2",
         "audit-log/verify",
+        "audit-log/export",
         "members",
         "sessions",
     ] {

@@ -7,6 +7,7 @@ use settings_api::Api;
 use settings_app::{App, Ports, Rules};
 use settings_console::{Console, SignIn};
 use settings_domain::{
+    audit::Receipts,
     audit_digest::AuditDigest,
     connections::Connection,
     deliveries::DeliveryView,
@@ -106,7 +107,13 @@ impl Shown {
 fn call(who: &Browser) -> Call {
     let verified_email = Some("admin@acme.example".parse().unwrap());
     let caller = Caller::User { id: who.user, verified_email, platform: false };
-    Call { caller, request: "test".to_owned(), idempotent: None, guard: Guard::default() }
+    Call {
+        caller,
+        request: "test".to_owned(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    }
 }
 
 impl Stage {

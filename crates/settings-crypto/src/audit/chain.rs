@@ -25,10 +25,19 @@ fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
 /// `leaf = H("leaf" | record | field, hash of each commitment)`, `hash = H("node" | hash before | leaf)`. Two steps, so
 /// that leaves can later hang in a Merkle tree too. The workspace is in the record, so no event moves between tenants.
 pub(super) fn hash(prev: &[u8; 32], record: &AuditRecord, commitments: &[Commitment]) -> [u8; 32] {
+    node(prev, &leaf(record, commitments))
+}
+
+/// What stands for an event in the hash of its place.
+pub(super) fn leaf(record: &AuditRecord, commitments: &[Commitment]) -> [u8; 32] {
     let record = record.encode();
     let fields = commitments.iter().flat_map(|c| [c.field.as_bytes(), c.hash.as_bytes()]);
-    let leaf = sha256([b"leaf".as_slice(), &record].into_iter().chain(fields));
-    sha256([b"node".as_slice(), prev, &leaf])
+    sha256([b"leaf".as_slice(), &record].into_iter().chain(fields))
+}
+
+/// The hash of a place.
+pub(super) fn node(prev: &[u8; 32], leaf: &[u8; 32]) -> [u8; 32] {
+    sha256([b"node".as_slice(), prev, leaf])
 }
 
 /// Checks an event's public part against its predecessor: place, format, order of its commitments, hash. Needs no key,

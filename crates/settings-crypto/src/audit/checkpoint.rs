@@ -1,26 +1,28 @@
 //! Signed notes about audit chains: whoever keeps one can tell later whether the log still is the one it speaks of.
 //!
 //! The format is C2SP's signed note with a checkpoint for its text (`c2sp.org/signed-note`, `c2sp.org/tlog-checkpoint`),
-//! so that other witnesses can read and countersign it: origin, place of the last event, its hash in Base64, a blank line,
-//! and a signature that begins with a dash and the key's name. Ed25519, so the same state always gives the same note.
+//! so that other witnesses can read and countersign it: origin, place of the last event, its hash in Base64, for checkpoints
+//! of the table two lines more (the checkpoint before, the time), a blank line, and a signature that begins with a dash and
+//! the key's name. Ed25519, so the same state always gives the same note.
+use super::checkpoint_key::CheckpointKey;
 use crate::key::Key;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use ring::{
-    digest::{SHA256, digest},
-    signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
-};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use settings_domain::{
+    audit::export::instant,
     ids::WorkspaceId,
-    ports::audit::{Link, SealError},
+    ports::audit::{Link, SealError, Statement},
 };
-use std::fmt;
+use std::fmt::Write as _;
 
 /// The name of the key, as it stands in every note.
-const NAME: &str = "settings-audit";
-/// C2SP's number of Ed25519.
-const ALGORITHM: u8 = 1;
-/// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
-const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub(super) const NAME: &str = "settings-audit";
+/// What a receipt's text begins with, so that none passes for a checkpoint.
+pub(super) const RECEIPT: &str = "settings-audit-receipt";
+/// What stands before the checkpoint before.
+pub(super) const PREVIOUS: &str = "previous ";
+/// What stands before the time.
+pub(super) const TIME: &str = "time ";
 
 fn pair(key: &Key) -> Result<Ed25519KeyPair, SealError> {
     // Derived for this purpose alone, so there is no public key that it could fail to fit.
@@ -28,13 +30,37 @@ fn pair(key: &Key) -> Result<Ed25519KeyPair, SealError> {
 }
 
 /// Signs the state of a chain.
-pub(super) fn sign(key: &Key, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+pub(super) fn sign(key: &Key, statement: &Statement) -> Result<String, SealError> {
+    let Statement { workspace, link, previous, at } = statement;
+    let mut text = place(NAME, *workspace, link);
+    if let Some(previous) = previous {
+        let _ = writeln!(text, "{PREVIOUS}{} {}", previous.seq, BASE64_STANDARD.encode(previous.hash));
+    }
+    if let Some(at) = at {
+        let _ = writeln!(text, "{TIME}{}", instant(*at));
+    }
+    let signature = signature(key, &text)?;
+    Ok(format!("{text}\n\u{2014} {NAME} {signature}\n"))
+}
+
+/// A receipt for an event: the lines of its text and the signature, each behind a space.
+pub(super) fn receipt(key: &Key, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+    let text = place(RECEIPT, workspace, link);
+    let signature = signature(key, &text)?;
+    Ok(format!("{} {signature}", text.trim_end().replace('\n', " ")))
+}
+
+/// The first three lines of every text that is signed.
+pub(super) fn place(name: &str, workspace: WorkspaceId, link: &Link) -> String {
+    format!("{name}/{workspace}\n{}\n{}\n", link.seq, BASE64_STANDARD.encode(link.hash))
+}
+
+/// The key's id and its signature, in Base64.
+fn signature(key: &Key, text: &str) -> Result<String, SealError> {
     let pair = pair(key)?;
-    let public = public_of(&pair)?;
-    let text = format!("{NAME}/{workspace}\n{}\n{}\n", link.seq, BASE64_STANDARD.encode(link.hash));
-    let mut signature = public.key_id().to_vec();
+    let mut signature = public_of(&pair)?.key_id().to_vec();
     signature.extend_from_slice(pair.sign(text.as_bytes()).as_ref());
-    Ok(format!("{text}\n\u{2014} {NAME} {}\n", BASE64_STANDARD.encode(signature)))
+    Ok(BASE64_STANDARD.encode(signature))
 }
 
 /// The public half.
@@ -44,98 +70,5 @@ pub(super) fn public(key: &Key) -> Result<CheckpointKey, SealError> {
 
 fn public_of(pair: &Ed25519KeyPair) -> Result<CheckpointKey, SealError> {
     let bytes = pair.public_key().as_ref().try_into().map_err(|_| SealError("the checkpoint key is none"))?;
-    Ok(CheckpointKey(bytes))
+    Ok(CheckpointKey::new(bytes))
 }
-
-/// The public key that notes are checked with. It is no secret, and no note can be made with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckpointKey([u8; 32]);
-
-impl CheckpointKey {
-    /// As C2SP's tools read it: name, key id in hex, and the key behind the number of its algorithm in Base64.
-    #[must_use]
-    pub fn verifier(&self) -> String {
-        let mut key = vec![ALGORITHM];
-        key.extend_from_slice(&self.0);
-        format!("{NAME}+{}+{}", hex::encode(self.key_id()), BASE64_STANDARD.encode(key))
-    }
-    /// As other tools read it, such as `openssl pkeyutl -verify -pubin`.
-    #[must_use]
-    pub fn pem(&self) -> String {
-        let mut key = SPKI.to_vec();
-        key.extend_from_slice(&self.0);
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64_STANDARD.encode(key))
-    }
-    /// Reads what [`CheckpointKey::verifier`] wrote.
-    #[must_use]
-    pub fn parse(verifier: &str) -> Option<Self> {
-        let [NAME, id, key] = verifier.splitn(3, '+').collect::<Vec<_>>()[..] else { return None };
-        let bytes = BASE64_STANDARD.decode(key).ok()?;
-        let (algorithm, bytes) = bytes.split_first()?;
-        let key = Self(bytes.try_into().ok()?);
-        (*algorithm == ALGORITHM && hex::encode(key.key_id()) == id).then_some(key)
-    }
-    /// Tells keys of one name apart.
-    fn key_id(&self) -> [u8; 4] {
-        let mut input = format!("{NAME}\n").into_bytes();
-        input.push(ALGORITHM);
-        input.extend_from_slice(&self.0);
-        let mut id = [0; 4];
-        id.iter_mut().zip(digest(&SHA256, &input).as_ref()).for_each(|(to, from)| *to = *from);
-        id
-    }
-    /// Checks a note: what it says about which chain, where its signature is this key's. Signatures of others, such as
-    /// witnesses, are left alone. Needs nothing but the key, so it works offline and anywhere.
-    pub fn verify(&self, note: &str) -> Result<(WorkspaceId, Link), CheckpointError> {
-        // The last blank line parts text and signatures; the text keeps its own line end.
-        let (before, signatures) = note.rsplit_once("\n\n").ok_or(CheckpointError::Malformed)?;
-        let text = format!("{before}\n");
-        if !signatures.ends_with('\n') {
-            return Err(CheckpointError::Malformed);
-        }
-        let mut found = false;
-        for line in signatures.lines() {
-            let (name, signature) =
-                line.strip_prefix("\u{2014} ").and_then(|l| l.split_once(' ')).ok_or(CheckpointError::Malformed)?;
-            let signature = BASE64_STANDARD.decode(signature).map_err(|_| CheckpointError::Malformed)?;
-            let (id, signature) = signature.split_first_chunk::<4>().ok_or(CheckpointError::Malformed)?;
-            if name != NAME || *id != self.key_id() {
-                continue;
-            }
-            let key = UnparsedPublicKey::new(&ED25519, self.0);
-            key.verify(text.as_bytes(), signature).map_err(|_| CheckpointError::Forged)?;
-            found = true;
-        }
-        if found { read(&text).ok_or(CheckpointError::Malformed) } else { Err(CheckpointError::UnknownKey) }
-    }
-}
-
-fn read(text: &str) -> Option<(WorkspaceId, Link)> {
-    let mut lines = text.lines();
-    let workspace = lines.next()?.strip_prefix(NAME)?.strip_prefix('/')?.parse().ok()?;
-    let seq = lines.next().filter(|n| !n.starts_with(['+', '0']))?.parse().ok().filter(|n| *n > 0)?;
-    let hash = BASE64_STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
-    Some((workspace, Link { seq, hash }))
-}
-
-/// Why a note proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckpointError {
-    /// It is no signed note about an audit log.
-    Malformed,
-    /// It carries no signature of this key.
-    UnknownKey,
-    /// Its signature is not that of its text.
-    Forged,
-}
-
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "this is no signed note about an audit log",
-            Self::UnknownKey => "the note is not signed with this key",
-            Self::Forged => "the note was changed after it was signed",
-        })
-    }
-}
-impl std::error::Error for CheckpointError {}

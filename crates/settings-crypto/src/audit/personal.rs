@@ -26,6 +26,18 @@ impl Place<'_> {
     }
 }
 
+/// The commitment to a value under a nonce.
+fn commit(nonce: &Key, place: Place<'_>, value: &str) -> [u8; 32] {
+    place.with(b"audit-pii-v1", |[label, workspace, seq, field]| {
+        nonce.mac(&[label, workspace, seq, field, value.as_bytes()])
+    })
+}
+
+/// The commitment that a disclosed value and nonce make: what an export is checked with.
+pub(super) fn recommit(nonce: &[u8; 32], place: Place<'_>, value: &str) -> [u8; 32] {
+    commit(&Key::new(nonce), place, value)
+}
+
 /// The salt of a person in a workspace.
 pub(super) struct Salt(Key);
 
@@ -54,10 +66,15 @@ impl Salt {
     /// What the chain holds of a value. A nonce for each field of each event makes commitments of the same value to the
     /// same person unlinkable; all nonces come from the salt, so they perish with it.
     pub(super) fn commit(&self, place: Place<'_>, value: &str) -> [u8; 32] {
-        let nonce = place.with(b"nonce", |parts| self.0.derive(&parts));
-        place.with(b"audit-pii-v1", |[label, workspace, seq, field]| {
-            nonce.mac(&[label, workspace, seq, field, value.as_bytes()])
-        })
+        commit(&self.nonce(place), place, value)
+    }
+    /// What opens the commitment at this place, and no other one.
+    fn nonce(&self, place: Place<'_>) -> Key {
+        place.with(b"nonce", |parts| self.0.derive(&parts))
+    }
+    /// The nonce, to be handed out with the value.
+    pub(super) fn disclose(&self, place: Place<'_>) -> [u8; 32] {
+        *self.nonce(place).expose()
     }
     fn cipher(&self) -> Key {
         self.0.derive(&[b"opening"])

@@ -1,9 +1,9 @@
 //! Signed notes about audit chains (AU08): made by whoever holds the root, checked by anybody.
 use crate::support::{audit_keys, id, root};
-use settings_crypto::{AuditKeys, CheckpointError, CheckpointKey};
+use settings_crypto::{AuditKeys, CheckpointError, CheckpointKey, Witness, found_notes};
 use settings_domain::{
     ids::WorkspaceId,
-    ports::audit::{AuditSealer as _, Link},
+    ports::audit::{AuditSealer as _, Link, Statement},
 };
 
 fn workspace() -> WorkspaceId {
@@ -66,5 +66,87 @@ fn the_public_key_is_read_as_it_was_written() {
     assert_eq!(CheckpointKey::parse(&written), Some(key()));
     for bad in ["", "settings-audit", &written.replace("settings-audit", "x"), &written.replacen('+', "+0", 1)] {
         assert_eq!(CheckpointKey::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_checkpoint_names_the_one_before_and_its_time() {
+    let previous = Some(Link { seq: 41, hash: [6; 32] });
+    let statement = Statement { workspace: workspace(), link: link(), previous, at: Some(crate::support::at()) };
+    let note = audit_keys().state(&statement).unwrap();
+    assert_eq!(key().read(&note), Ok(statement));
+    assert_eq!(audit_keys().read_checkpoint(&note), Some(statement));
+    assert_eq!(audit_keys().read_checkpoint(&note.replacen("41", "40", 1)), None);
+    assert_eq!(key().read(&self::note()).map(|s| (s.previous, s.at)), Ok((None, None)));
+}
+
+#[test]
+fn a_receipt_is_no_checkpoint_and_neither_is_the_other() {
+    let receipt = audit_keys().receipt(workspace(), &link()).unwrap();
+    assert_eq!(receipt.split(' ').count(), 4, "{receipt}");
+    assert_eq!(key().read_receipt(&receipt), Ok((workspace(), link())));
+    // Its lines as a note, with its signature.
+    let (text, signature) = receipt.rsplit_once(' ').unwrap();
+    let text = text.replace(' ', "\n");
+    for name in ["settings-audit-receipt", "settings-audit"] {
+        let text = text.replacen("settings-audit-receipt", name, 1);
+        assert!(key().verify(&format!("{text}\n\n\u{2014} settings-audit {signature}\n")).is_err());
+    }
+    let note = note();
+    let lines: Vec<&str> = note.lines().collect();
+    let signature = lines[4].rsplit_once(' ').unwrap().1;
+    let origin = lines[0].replacen("settings-audit", "settings-audit-receipt", 1);
+    assert_eq!(
+        key().read_receipt(&format!("{origin} {} {} {signature}", lines[1], lines[2])),
+        Err(CheckpointError::Forged)
+    );
+    for (place, c) in receipt.char_indices() {
+        let other = if c == 'x' { 'y' } else { 'x' };
+        assert!(key().read_receipt(&format!("{}{other}{}", &receipt[..place], &receipt[place + 1..])).is_err());
+    }
+}
+
+#[test]
+fn notes_are_found_wherever_people_keep_them() {
+    let (note, receipt) = (note(), audit_keys().receipt(workspace(), &link()).unwrap());
+    let checkpoint = Witness { workspace: workspace(), link: link(), receipt: false };
+    let found = |text: &str| found_notes(text, &key()).into_iter().map(Result::unwrap).collect::<Vec<_>>();
+    let quoted = note.lines().map(|l| format!("> > {l}\r\n")).collect::<String>();
+    let html = format!("<p>Keep this.</p><pre style=\"x\">{note}</pre>");
+    let broken = note.replace("settings-audit l", "settings-audit\nl");
+    assert_eq!(note.lines().count(), 5);
+    for text in [&note, &format!("Dear\n\n{note}\n\nBest"), &quoted, &html, &broken, &note.replace('\n', "\r\n")] {
+        assert_eq!(found(text), [checkpoint], "{text}");
+    }
+    let kept = Witness { receipt: true, ..checkpoint };
+    for text in [
+        &receipt,
+        &format!("HTTP/1.1 200 OK\r\naudit-receipt: {receipt}\r\n"),
+        &format!("\"audit-receipt\": \"{receipt}\","),
+    ] {
+        assert_eq!(found(text), [kept], "{text}");
+    }
+    assert_eq!(found(&format!("{receipt}\n{note}")), [kept, checkpoint]);
+    for text in
+        ["", "settings-audit/", "see https://x.example/settings-audit/acme\n12\n", "settings-audit/\n1\nx\n\nno\n"]
+    {
+        assert_eq!(found(text), [], "{text}");
+    }
+    let forged = note.replacen("\n42\n", "\n43\n", 1);
+    assert_eq!(found_notes(&forged, &key()), [Err(CheckpointError::Forged)]);
+}
+
+#[test]
+fn the_public_key_is_found_in_either_form() {
+    let key = key();
+    for text in
+        [key.verifier(), key.pem(), format!("{}\n{}", key.verifier(), key.pem()), format!("Our key:\n{}", key.pem())]
+    {
+        assert_eq!(CheckpointKey::find(&text), Some(key), "{text}");
+    }
+    for bad in
+        ["", "-----BEGIN PUBLIC KEY-----", &key.pem().replace("MCow", "MCox"), &key.pem().replace("PUBLIC", "PRIVATE")]
+    {
+        assert_eq!(CheckpointKey::find(bad), None, "{bad}");
     }
 }

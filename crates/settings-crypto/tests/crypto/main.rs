@@ -4,6 +4,7 @@ mod audit_attacks;
 mod audit_chain;
 mod checkpoints;
 mod cursors;
+mod exports;
 mod golden;
 mod keyring;
 mod keyring_file;

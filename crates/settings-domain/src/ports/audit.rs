@@ -1,9 +1,10 @@
 //! Seals audit events. The keys live with the implementation, never in the store.
 use crate::{
-    audit::{AuditEvent, Opening, SealedEvent},
+    audit::{AuditEvent, AuditRecord, Commitment, Opening, SealedEvent},
     ids::{PersonId, WorkspaceId},
 };
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
 
 /// The keys refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,43 @@ impl Link {
 /// Wrapped salts by person.
 pub type Salts = BTreeMap<PersonId, Vec<u8>>;
 
+/// What a signed note says about a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statement {
+    /// Whose chain.
+    pub workspace: WorkspaceId,
+    /// Where it ended.
+    pub link: Link,
+    /// Where the checkpoint before this one had it end. Only checkpoints of the table name one, and the first has none.
+    pub previous: Option<Link>,
+    /// When it was signed, by the database's clock; the notes in mails do not say.
+    pub at: Option<OffsetDateTime>,
+}
+
+/// The key that signed notes are checked with, as text. It is no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// In one line, as C2SP's tools read it.
+    pub verifier: String,
+    /// As PEM, for tools such as `openssl`.
+    pub pem: String,
+}
+
+/// A personal field with what opens its commitment, and no other one: neither the salt nor another nonce follows from it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Disclosed {
+    /// The field.
+    pub field: String,
+    /// Value and nonce; `None` when it was erased.
+    pub opening: Option<(String, [u8; 32])>,
+}
+
+impl std::fmt::Debug for Disclosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disclosed").field("field", &self.field).finish_non_exhaustive()
+    }
+}
+
 /// Seals, opens and checks events.
 pub trait AuditSealer: Send + Sync {
     /// A fresh salt for a person in a workspace, wrapped for the store.
@@ -46,5 +84,20 @@ pub trait AuditSealer: Send + Sync {
     fn check(&self, prev: &Link, event: &SealedEvent, salts: &Salts) -> Result<Link, &'static str>;
     /// A signed note about the state of a chain, which anybody can check without the service. The caller has checked the
     /// event at this place: nothing is signed because the store says so.
-    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError>;
+    fn state(&self, statement: &Statement) -> Result<String, SealError>;
+    /// As [`AuditSealer::state`], with place and hash alone.
+    fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+        self.state(&Statement { workspace, link: *link, previous: None, at: None })
+    }
+    /// What one of the service's own notes says; `None` when it is none of them, or was changed.
+    fn read_checkpoint(&self, note: &str) -> Option<Statement>;
+    /// A receipt for an event that was just appended, in one line. It says that the service put this event at this place,
+    /// and nothing about the events before: those were not checked. So it is no checkpoint, and can't pass for one.
+    fn receipt(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError>;
+    /// The key that notes and receipts are checked with.
+    fn public_key(&self) -> Result<PublicKey, SealError>;
+    /// What stands for an event in the hash of its place.
+    fn leaf(&self, record: &AuditRecord, commitments: &[Commitment]) -> [u8; 32];
+    /// The personal fields of an event in the order of their commitments, each with what opens it.
+    fn disclose(&self, event: &SealedEvent, salts: &Salts) -> Result<Vec<Disclosed>, SealError>;
 }

@@ -2,6 +2,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod billing;
+pub mod checkpoints;
 pub mod directory;
 pub mod identity;
 pub mod keyring;

@@ -1,5 +1,5 @@
 //! The tenant's store: snapshots to read, one kind of transaction to write, one method that writes.
-use super::StoreError;
+use super::{StoreError, audit::Link};
 use crate::{
     api_keys::{ApiKeyRecord, ApiKeyView},
     audit::{AuditRecord, SealedEvent},
@@ -282,8 +282,9 @@ pub trait UnitOfWork: TenantReads {
     async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError>;
     /// What is known of an idempotent call.
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError>;
-    /// Applies every write, appends every event, queues every notice, keeps the outcome, commits. All or nothing.
-    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError>;
+    /// Applies every write, appends every event, queues every notice, keeps the outcome, commits. All or nothing. Answers
+    /// with the place of the last event; `None` where there was none.
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<Option<Link>, StoreError>;
 }
 
 /// Opens snapshots and transactions.

@@ -15,11 +15,12 @@ use crate::{
     policy::{Action, actions},
     ports::{
         StoreError,
-        audit::AuditSealer,
-        store::{ApiKeyFilter, AuditEntry, AuditFilter, DeliveryFilter, MemberFilter, Page, TenantReads},
+        audit::{AuditSealer, Link},
+        store::{ApiKeyFilter, AuditEntry, AuditFilter, ChainPart, DeliveryFilter, MemberFilter, Page, TenantReads},
     },
     references::{Dependant, Use},
     secrets::Secret,
+    text::Slug,
     tokens::Digest,
     variables::{Matrix, Planned, Variable, VariableName, plan},
     webhook_subscriptions::{Health, WebhookSubscription},
@@ -238,6 +239,19 @@ impl Snapshot<actions::ReadAudit> {
     /// Events, newest first.
     pub async fn audit_events(&mut self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
         self.reads.audit_events(filter, limit).await
+    }
+    /// The end of the chain; [`Link::START`] before the first event.
+    pub async fn head(&mut self) -> Result<Link, StoreError> {
+        Ok(self.reads.audit_head().await?.map_or(Link::START, |(seq, hash)| Link { seq, hash }))
+    }
+    /// A stretch of the chain after a place, oldest first.
+    pub async fn stretch(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
+        self.reads.audit_chain(after, limit).await
+    }
+    /// What the workspace is called in addresses.
+    pub async fn slug(&mut self) -> Result<Slug, StoreError> {
+        let workspace = self.reads.workspace().await?;
+        Ok(workspace.ok_or_else(|| StoreError::Corrupt("a workspace without its row".to_owned()))?.slug)
     }
     /// Checks the whole chain of this snapshot.
     pub async fn verify(&mut self, sealer: &dyn AuditSealer) -> Result<Verification, StoreError> {

@@ -17,9 +17,14 @@ async fn every_constraint_refuses_under_its_stable_name() {
 async fn the_owner_can_not_rewrite_history_either() {
     let fresh = fresh().await;
     let ada = fresh.world().person("Ada").await;
-    fresh.world().workspace("history", &ada).await;
+    let id = fresh.world().workspace("history", &ada).await.workspace.id;
     let pool = sqlx::PgPool::connect(fresh.db.admin_url()).await.unwrap();
+    let kept = "INSERT INTO audit_checkpoints VALUES ($1, 1, sha256('h'), 0, 'note', 1)";
+    sqlx::query(kept).bind(id.as_uuid()).execute(&pool).await.unwrap();
     for sql in [
+        "UPDATE audit_checkpoints SET note = 'x'",
+        "DELETE FROM audit_checkpoints",
+        "TRUNCATE audit_checkpoints",
         "UPDATE audit_events SET action = 'x'",
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",

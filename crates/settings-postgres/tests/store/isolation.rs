@@ -20,6 +20,10 @@ const TENANT_TABLES: &[(&str, &str)] = &[
     ("audit_events", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_events"),
     ("audit_openings", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_openings"),
     ("audit_heads", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_heads"),
+    (
+        "audit_checkpoints",
+        "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_checkpoints",
+    ),
     ("outbox", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM outbox"),
     (
         "notification_settings",
@@ -51,11 +55,14 @@ const DIRECTORY: &[&str] = &[
     "api_key_uses",
     "member_activity",
     "outbox",
+    "audit_heads",
+    "audit_checkpoints",
     "published_events",
     "deliveries",
 ];
-/// A row in each table of notifications, of the workspace `$1` and around one id `$2`.
+/// A row in each table of notifications and among the checkpoints, of the workspace `$1` and around one id `$2`.
 const TOLD: &[&str] = &[
+    "INSERT INTO audit_checkpoints VALUES ($1, 1 + length(CAST($2 AS text)), sha256('h'), 0, 'note', 1)",
     "INSERT INTO notification_settings VALUES ($1, '{}', 1 + length(CAST($2 AS text)))",
     "INSERT INTO notification_recipients VALUES ($1, $2, 'a@out.example', 'a@out.example')",
     "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, authorized_at, created_at, updated_at, \
@@ -157,7 +164,14 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
         assert_eq!(touched, 0, "{sql}");
     }
     // And the role may not touch an event at all.
-    for sql in ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"] {
+    for sql in [
+        "UPDATE audit_events SET action = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "UPDATE audit_checkpoints SET note = 'x'",
+        "DELETE FROM audit_checkpoints",
+        "TRUNCATE audit_checkpoints",
+    ] {
         let mut tx = fresh.database.engine().begin_write(Scope::tenant(a)).await.unwrap();
         let refused = tx.run(Stmt::new(sql)).await.unwrap_err();
         let text = format!("{refused:?}");

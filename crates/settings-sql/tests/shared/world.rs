@@ -9,6 +9,7 @@ use settings_domain::ports::{
 };
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
+    audit::Receipts,
     idempotency::IdempotentCall,
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, PersonId, UserId, WorkspaceId},
     impact::Guard,
@@ -75,7 +76,7 @@ pub(crate) fn caller(user: &User) -> Caller {
 }
 
 pub(crate) fn call(caller: Caller) -> Call {
-    Call { caller, request: "req-1".into(), idempotent: None, guard: Guard::default() }
+    Call { caller, request: "req-1".into(), idempotent: None, guard: Guard::default(), receipts: Receipts::default() }
 }
 
 pub(crate) fn idempotent(principal: &str, key: &str) -> IdempotentCall {

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use settings_app::{App, Ports, Rules, members::TheirKeys, workspaces::CreateWorkspace};
 use settings_domain::{
     api_keys::ApiKey,
+    audit::Receipts,
     audit::Verification,
     environments::Environment,
     idempotency::IdempotentCall,
@@ -117,7 +118,13 @@ pub(super) async fn account(world: &World, name: &str, platform: bool) -> Person
 
 /// A call without any condition.
 pub(super) fn call(caller: &Caller) -> Call {
-    Call { caller: caller.clone(), request: "req-1".to_owned(), idempotent: None, guard: Guard::default() }
+    Call {
+        caller: caller.clone(),
+        request: "req-1".to_owned(),
+        idempotent: None,
+        guard: Guard::default(),
+        receipts: Receipts::default(),
+    }
 }
 
 /// The same, under an `Idempotency-Key`.

@@ -39,7 +39,7 @@ pub(super) fn apply(
     at: OffsetDateTime,
     sealer: &dyn AuditSealer,
     scope: Option<WorkspaceId>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Link>, StoreError> {
     let id = set.scope().workspace();
     let before = state.living(id).map(|t| t.headcount(at));
     require(state.tenants.get(&id).is_none_or(|t| !t.deleted))?;
@@ -58,7 +58,7 @@ pub(super) fn apply(
     if let Some(tenant) = state.living(id) {
         check(tenant, before.unwrap_or_default().used(), before.unwrap_or_default().admins, at)?;
     }
-    append(state, set, sealer)?;
+    let last = append(state, set, sealer)?;
     for notice in set.notices() {
         let (delivery, job) = match *notice {
             Notice::InvitationMail { delivery, invitation, generation } => {
@@ -82,7 +82,7 @@ pub(super) fn apply(
         }
         state.outcomes.push(Outcome { scope, kept: outcome.clone(), at });
     }
-    Ok(())
+    Ok(last)
 }
 
 fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
@@ -241,9 +241,9 @@ fn check(tenant: &Tenant, used: i64, admins: i64, at: OffsetDateTime) -> Result<
     Ok(())
 }
 
-fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Result<(), StoreError> {
+fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Result<Option<Link>, StoreError> {
     if set.events().is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let id = set.scope().workspace();
     let tenant = state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?;
@@ -261,5 +261,5 @@ fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Resul
         tenant.events.push(event);
     }
     tenant.head = Some((link.seq, link.hash));
-    Ok(())
+    Ok(Some(link))
 }

@@ -1,7 +1,7 @@
 //! Everything that the fake keeps.
 use settings_domain::{
     api_keys::ApiKeyRecord,
-    audit::SealedEvent,
+    audit::{SealedEvent, checkpoints::Checkpoint},
     audit_digest::{AuditDigest, DigestRun},
     change::StoredOutcome,
     connections::ConnectionRecord,
@@ -88,6 +88,7 @@ pub(super) struct Tenant {
     pub(super) activity: BTreeMap<UserId, OffsetDateTime>,
     pub(super) events: Vec<SealedEvent>,
     pub(super) head: Option<(i64, [u8; 32])>,
+    pub(super) checkpoints: Vec<Checkpoint>,
     pub(super) variables: BTreeMap<VariableId, VariableRecord>,
     pub(super) secrets: BTreeMap<SecretId, SecretRecord>,
     pub(super) models: BTreeMap<ModelId, ModelRecord>,
@@ -238,6 +239,7 @@ impl Tenant {
             activity: BTreeMap::new(),
             events: Vec::new(),
             head: None,
+            checkpoints: Vec::new(),
             variables: BTreeMap::new(),
             secrets: BTreeMap::new(),
             models: BTreeMap::new(),

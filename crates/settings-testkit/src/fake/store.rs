@@ -21,6 +21,7 @@ use settings_domain::{
     policy::TenantScope,
     ports::{
         StoreError,
+        audit::Link,
         store::{
             ApiKeyFilter, AuditEntry, AuditFilter, CallerId, ChainPart, DeliveryFilter, Entry, KeyDirectory,
             KeyStanding, MemberFilter, Page, Selector, Standing, Store, TenantReads, UnitOfWork,
@@ -145,14 +146,15 @@ impl UnitOfWork for Work {
     async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError> {
         Ok(self.view.system_model_tenants(model))
     }
-    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<(), StoreError> {
+    async fn persist(self: Box<Self>, set: ChangeSet) -> Result<Option<Link>, StoreError> {
         others_first().await;
         // The copy that is written to is taken now: other tenants may have moved on since this transaction began.
         let mut state = self.store.state();
         let mut next = state.clone();
-        persist::apply(&mut next, &set, self.view.at, self.store.shared.sealer.as_ref(), self.outcome_scope())?;
+        let last =
+            persist::apply(&mut next, &set, self.view.at, self.store.shared.sealer.as_ref(), self.outcome_scope())?;
         *state = next;
-        Ok(())
+        Ok(last)
     }
 }
 

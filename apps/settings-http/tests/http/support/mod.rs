@@ -3,6 +3,7 @@ pub(crate) mod answer;
 pub(crate) mod audit;
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod export;
 pub(crate) mod home;
 pub(crate) mod issuer;
 pub(crate) mod raw;
