@@ -3,8 +3,8 @@ use crate::{
     api_keys, audit, audit_digest, connections,
     db::Stmt,
     deliveries,
-    engine::Engine,
-    environments, error, events, idempotency, invitations, members, models, notifications, outbox, references, secrets,
+    engine::{Engine, Scope},
+    environments, erasure, error, events, idempotency, invitations, members, models, notifications, outbox, references, secrets,
     session::{Presence, Session},
     variables, webhook_subscriptions, workspaces,
 };
@@ -69,6 +69,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::Workspace(w) => workspaces::write(tx, workspace, w).await?,
             Write::Environment(w) => environments::write(tx, workspace, w).await?,
             Write::Member(w) => members::write(tx, workspace, w).await?,
+            Write::Erasure(w) => erasure::write(tx, workspace, w).await?,
             Write::Invitation(w) => invitations::write(tx, workspace, w).await?,
             Write::ApiKey(w) => api_keys::write(tx, workspace, w).await?,
             Write::Variable(w) => variables::write(tx, workspace, w).await?,
@@ -81,6 +82,15 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
             Write::Delivery(w) => deliveries::write(tx, workspace, w).await?,
             Write::Connection(w) => connections::write(tx, workspace, w).await?,
             Write::WebhookSubscription(w) => webhook_subscriptions::write(tx, workspace, w).await?,
+        }
+    }
+    for write in set.writes() {
+        if let Write::Erasure(w) = write
+            && !w.accounts.is_empty()
+        {
+            session.engine.rescope(tx, Scope::directory().by(session.scope.user)).await?;
+            erasure::forget_links(tx, &w.addresses).await?;
+            session.engine.rescope(tx, session.scope).await?;
         }
     }
     audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;

@@ -29,9 +29,13 @@ fn pair(key: &Key) -> Result<Ed25519KeyPair, SealError> {
 
 /// Signs the state of a chain.
 pub(super) fn sign(key: &Key, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {
+    note(key, &format!("{NAME}/{workspace}\n{}\n{}\n", link.seq, BASE64_STANDARD.encode(link.hash)))
+}
+
+/// A text with a signature below it. It ends with a line end and has no blank line.
+pub(super) fn note(key: &Key, text: &str) -> Result<String, SealError> {
     let pair = pair(key)?;
     let public = public_of(&pair)?;
-    let text = format!("{NAME}/{workspace}\n{}\n{}\n", link.seq, BASE64_STANDARD.encode(link.hash));
     let mut signature = public.key_id().to_vec();
     signature.extend_from_slice(pair.sign(text.as_bytes()).as_ref());
     Ok(format!("{text}\n\u{2014} {NAME} {}\n", BASE64_STANDARD.encode(signature)))
@@ -87,6 +91,10 @@ impl CheckpointKey {
     /// Checks a note: what it says about which chain, where its signature is this key's. Signatures of others, such as
     /// witnesses, are left alone. Needs nothing but the key, so it works offline and anywhere.
     pub fn verify(&self, note: &str) -> Result<(WorkspaceId, Link), CheckpointError> {
+        read(&self.text_of(note)?).ok_or(CheckpointError::Malformed)
+    }
+    /// The text of a note, where its signature is this key's.
+    pub(super) fn text_of(&self, note: &str) -> Result<String, CheckpointError> {
         // The last blank line parts text and signatures; the text keeps its own line end.
         let (before, signatures) = note.rsplit_once("\n\n").ok_or(CheckpointError::Malformed)?;
         let text = format!("{before}\n");
@@ -106,7 +114,7 @@ impl CheckpointKey {
             key.verify(text.as_bytes(), signature).map_err(|_| CheckpointError::Forged)?;
             found = true;
         }
-        if found { read(&text).ok_or(CheckpointError::Malformed) } else { Err(CheckpointError::UnknownKey) }
+        if found { Ok(text) } else { Err(CheckpointError::UnknownKey) }
     }
 }
 
