@@ -54,6 +54,7 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
     let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
     let slack = slack(config)?;
+    let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let ports = Ports {
         store,
         mint: Arc::new(Tokens::new(&root)),
@@ -61,13 +62,13 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         vault: Arc::new(vault),
         outbound: Arc::clone(&webhooks) as _,
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
+        kept_mail: mailbox.clone().map(|m| Arc::new(m) as _),
         slack: slack.clone(),
         verifier: issuer.verifier,
         provider: issuer.provider,
         clock,
         entropy: Arc::new(entropy),
     };
-    let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let senders = Senders { mailer, webhooks, slack };
     Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, mailbox })
 }

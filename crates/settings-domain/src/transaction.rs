@@ -185,12 +185,15 @@ pub async fn verify_chain(reads: &mut dyn TenantReads, sealer: &dyn AuditSealer)
             broken(Link { seq: seq - 1, ..last }, "the chain's head does not match the events")
         }
         None if last.seq > 0 => broken(Link { seq: last.seq - 1, ..last }, "the chain's head is missing"),
-        _ => Ok(Verification {
-            events: last.seq,
-            erased: unopened.count(),
-            head: if last.seq == 0 { String::new() } else { hex(&last.hash) },
-            first_broken: unopened.finish().err().map(|(seq, fault)| Broken { seq, fault }),
-        }),
+        _ => match unopened.finish() {
+            Err((seq, fault)) => broken(Link { seq: seq - 1, ..last }, fault),
+            Ok(()) => Ok(Verification {
+                events: last.seq,
+                erased: unopened.count(),
+                head: if last.seq == 0 { String::new() } else { hex(&last.hash) },
+                first_broken: None,
+            }),
+        },
     }
 }
 

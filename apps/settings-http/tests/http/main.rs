@@ -24,6 +24,7 @@ mod deliveries;
 mod delivery_crashes;
 mod demo;
 mod emails;
+mod erasure;
 mod events;
 mod golden;
 mod idempotency;

@@ -5,7 +5,8 @@ mod audit_log;
 mod connections;
 mod deliveries;
 mod environments;
-pub(crate) mod errors;
+pub(crate) mod erasure;
+mod errors;
 mod find;
 mod general;
 mod home;
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Routes] = &[
     general::routes,
     environments::routes,
     members::routes,
+    erasure::routes,
     invitations::routes,
     roles::routes,
     api_keys::routes,

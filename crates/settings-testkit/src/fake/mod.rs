@@ -4,6 +4,7 @@
 mod accounts;
 mod audit_digest;
 mod directory;
+mod erasure;
 mod notifications;
 mod outbox;
 mod persist;
