@@ -3,7 +3,7 @@ use crate::support::{audit_keys, id, root};
 use settings_crypto::{AuditKeys, CheckpointError, CheckpointKey};
 use settings_domain::{
     ids::WorkspaceId,
-    ports::audit::{AuditSealer as _, Link},
+    ports::audit::{AuditSealer as _, ErasureNote, Link},
 };
 
 fn workspace() -> WorkspaceId {
@@ -67,4 +67,20 @@ fn the_public_key_is_read_as_it_was_written() {
     for bad in ["", "settings-audit", &written.replace("settings-audit", "x"), &written.replacen('+', "+0", 1)] {
         assert_eq!(CheckpointKey::parse(bad), None, "{bad}");
     }
+}
+
+#[test]
+fn a_receipt_says_which_event_erased_somebody_and_is_no_checkpoint() {
+    let erasure = ErasureNote { link: link(), at: crate::support::at(), events: 3 };
+    let receipt = audit_keys().receipt(workspace(), &erasure).unwrap();
+    assert_eq!(key().verify_receipt(&receipt), Ok((workspace(), erasure)));
+    assert_eq!(key().verify(&receipt), Err(CheckpointError::Malformed));
+    assert_eq!(key().verify_receipt(&note()), Err(CheckpointError::Malformed));
+    for (place, c) in receipt.char_indices() {
+        let other = if c == 'x' { 'y' } else { 'x' };
+        let changed = format!("{}{other}{}", &receipt[..place], &receipt[place + c.len_utf8()..]);
+        assert!(key().verify_receipt(&changed).is_err(), "{changed}");
+    }
+    let another = AuditKeys::new(&root(2)).receipt(workspace(), &erasure).unwrap();
+    assert_eq!(key().verify_receipt(&another), Err(CheckpointError::UnknownKey));
 }
