@@ -44,10 +44,21 @@ pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Resul
 
 async fn write_and_commit<E: Engine>(mut session: Session<E>, set: ChangeSet) -> Result<(), StoreError> {
     write(&mut session, &set).await?;
+    let erases = set.writes().iter().any(|w| matches!(w, Write::Erasure(_)));
+    let engine = std::sync::Arc::clone(&session.engine);
     // The commit itself is never cancelled: when it is overdue it goes on alone and keeps its connection until it ends.
     let commit = tokio::spawn(session.tx.commit());
     match tokio::time::timeout(COMMIT_DEADLINE, commit).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(outcome)) => {
+            // What was erased is erased: a file that still holds bytes of it is no reason to say otherwise.
+            if outcome.is_ok()
+                && erases
+                && let Err(error) = engine.scrub().await
+            {
+                tracing::warn!(%error, "erased values may stay in the database's files until its next checkpoint");
+            }
+            outcome
+        }
         Ok(Err(panicked)) => Err(StoreError::Unknown(Box::new(panicked))),
         Err(_) => Err(StoreError::Unknown(Box::new(Overdue))),
     }
