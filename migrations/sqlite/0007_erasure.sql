@@ -19,9 +19,9 @@ WHEN (NEW.sealed IS NULL) <> (NEW.person_id = X'ffffffffffffffffffffffffffffffff
     SELECT RAISE(ABORT, 'audit-append-only');
 END;
 
--- By place too, so that many are emptied in steps; and only those that are still there.
+-- By place too, so that many are emptied in steps; and only those that are still there. A person is of one workspace.
 DROP INDEX audit_openings_by_person;
-CREATE INDEX audit_openings_by_person ON audit_openings (workspace_id, person_id, seq) WHERE sealed IS NOT NULL;
+CREATE INDEX audit_openings_by_person ON audit_openings (person_id, seq) WHERE sealed IS NOT NULL;
 CREATE INDEX audit_openings_unopened ON audit_openings (workspace_id, seq) WHERE sealed IS NULL;
 CREATE INDEX deliveries_by_destination ON deliveries (workspace_id, destination_id);
 -- What refers to an account or a person is looked for when it goes.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// How many places of the chain one statement empties: far below the time that a statement may take.
-const STEP: i64 = 50_000;
+const STEP: i64 = 10_000;
 /// How many unopened fields are read at a time.
 const READ: i64 = 50_000;
 
@@ -32,8 +32,9 @@ statements! {
     INVITED_AS = "SELECT email FROM invitations WHERE workspace_id = $1 AND person_id = $2";
     /// An account with all that is known of it, vouched for or not.
     ACCOUNT = "SELECT issuer, subject, email, name, avatar_url FROM users WHERE id = $1";
-    /// How many events speak of a person.
-    EVENTS_OF = "SELECT seq FROM audit_openings WHERE workspace_id = $1 AND person_id = $2 AND sealed IS NOT NULL \
+    /// The events that speak of a person. The tenant is named so that SQLite goes by the person's index: by the tenant's
+    /// primary key it would read the whole chain.
+    EVENTS_OF = "SELECT seq FROM audit_openings WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL \
         AND seq > $3 GROUP BY seq ORDER BY seq LIMIT $4";
     /// Whether another workspace refers to an account. Asked in the directory's scope.
     ELSEWHERE = "SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM memberships WHERE user_id = $2 AND workspace_id <> $1) \
@@ -48,10 +49,10 @@ statements! {
 
     /// Where the openings of a person begin and end.
     SPAN = "SELECT min(seq) AS first, max(seq) AS last FROM audit_openings \
-        WHERE workspace_id = $1 AND person_id = $2 AND sealed IS NOT NULL";
+        WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL";
     /// Empties a stretch of a person's openings.
     EMPTY = "UPDATE audit_openings SET sealed = NULL, person_id = $3 \
-        WHERE workspace_id = $1 AND person_id = $2 AND sealed IS NOT NULL AND seq >= $4 AND seq < $5";
+        WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL AND seq >= $4 AND seq < $5";
     /// Fields that can't be read, by place.
     UNOPENED = "SELECT seq, field FROM audit_openings WHERE workspace_id = $1 AND sealed IS NULL AND seq > $2 \
         ORDER BY seq LIMIT $3";
