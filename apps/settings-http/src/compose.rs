@@ -61,6 +61,7 @@ pub(crate) async fn service(
     let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
     let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
     let slack = slack(config)?;
+    let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let ports = Ports {
         store,
         mint: Arc::new(Tokens::new(&root)),
@@ -68,13 +69,13 @@ pub(crate) async fn service(
         vault: Arc::new(vault),
         outbound: Arc::clone(&webhooks) as _,
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
+        kept_mail: mailbox.clone().map(|m| Arc::new(m) as _),
         slack: slack.clone(),
         verifier: issuer.verifier,
         provider: issuer.provider,
         clock,
         entropy: Arc::new(entropy),
     };
-    let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let senders = Senders { mailer, webhooks, slack };
     let audit_witness = config.audit_witness.clone().filter(|folder| !folder.as_os_str().is_empty());
     Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, audit_witness, mailbox })

@@ -112,6 +112,8 @@ pub(crate) struct Broken {
 pub(crate) struct Verification {
     /// Events that hold.
     events: i64,
+    /// Personal fields that were erased; that they are exactly those that erasures emptied is checked too.
+    erased_fields: i64,
     /// Hash of the last one, in hex.
     head: String,
     /// Whether all of them hold.
@@ -202,5 +204,11 @@ async fn list(api: Arc<Api>, mut snapshot: Snapshot<actions::ReadAudit>, input: 
 async fn verify(api: Arc<Api>, snapshot: Snapshot<actions::ReadAudit>, _: Arc<Input>) -> Result<Answer, Problem> {
     let v = api.app().verify_audit_for(snapshot).await?;
     let first_broken = v.first_broken.map(|b| Broken { seq: b.seq, fault: b.fault });
-    Ok(Answer::ok(&Verification { events: v.events, head: v.head, intact: first_broken.is_none(), first_broken }))
+    Ok(Answer::ok(&Verification {
+        events: v.events,
+        erased_fields: v.erased,
+        head: v.head,
+        intact: first_broken.is_none(),
+        first_broken,
+    }))
 }

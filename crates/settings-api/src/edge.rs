@@ -34,7 +34,9 @@ pub fn edge(router: Router, make_id: MakeId, https: bool) -> Router {
 }
 
 async fn around(mut request: Request, next: Next, make_id: &MakeId, https: bool) -> Response {
-    let id = accepted_id(&request).unwrap_or_else(|| make_id());
+    // The id of the caller's own choice goes into logs and into the log: an erasure's must not name who is erased.
+    let erases = request.extensions().get::<MatchedPath>().is_some_and(|p| p.as_str().ends_with("/erase"));
+    let id = accepted_id(&request).filter(|_| !erases).unwrap_or_else(|| make_id());
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = known(request.method());
     // The template, never the path: a path can hold a token, and a label per id would never end.

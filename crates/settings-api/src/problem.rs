@@ -50,6 +50,7 @@ problems! {
     "already-invited" 409 "Already invited", "This address has a pending invitation. Resend it or revoke it.";
     "seat-limit-reached" 409 "No seat is free", "Members and pending invitations fill all seats. Raise the limit, remove a member or revoke an invitation.";
     "seat-limit-below-usage" 409 "Seat limit below usage", "More seats are in use than the limit would allow.";
+    "already-erased" 409 "Already erased", "This person was erased from the workspace already. An erasure can't be undone and need not be repeated.";
     "last-admin" 409 "Last admin", "A workspace always has an admin. Make somebody else an admin first.";
     "production-protected" 409 "Production is protected", "Every workspace has exactly one production environment, called production. It can't be dropped, renamed, re-tiered or doubled.";
     "name-taken" 409 "Name taken", "There is another thing of this kind with this name.";

@@ -53,7 +53,12 @@ impl App {
             Principal::Key { key, .. } => (None, Some(key)),
             Principal::Task(_) => (None, None),
         };
-        let tx = Transaction::open_for_task(self.ports.store.as_ref(), &permit, request).await?;
+        let mut tx = Transaction::open_for_task(self.ports.store.as_ref(), &permit, request).await?;
+        // Somebody who was erased meanwhile is not written down again.
+        let user = match user {
+            Some((user, person)) => tx.load().member(user).await?.map(|_| (user, person)),
+            None => None,
+        };
         let change = record(tx.permit(), &Denials { user, key, action: knock.action, count });
         tx.commit(change).await?;
         Ok(())

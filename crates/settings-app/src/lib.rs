@@ -13,6 +13,7 @@ pub mod authenticate;
 pub mod connections;
 pub mod denials;
 pub mod environments;
+pub mod erasure;
 pub mod events;
 pub mod failure;
 pub mod invitations;
@@ -39,6 +40,7 @@ use settings_domain::{
         checkpoints::Checkpoints,
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
+        mail::KeptMail,
         outbound::Outbound,
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
@@ -112,6 +114,8 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Calls the providers of models.
     pub prober: Arc<dyn ModelProber>,
+    /// Mail that is kept on this machine; `None` where it is sent.
+    pub kept_mail: Option<Arc<dyn KeptMail>>,
     /// Slack; `None` where the operator has not set it up.
     pub slack: Option<Arc<dyn SlackApi>>,
     /// Verifies bearer tokens; `None` when no issuer is configured.

@@ -74,7 +74,7 @@ impl App {
     }
 }
 
-async fn active_keys_of<A: settings_domain::policy::Mutation>(
+pub(crate) async fn active_keys_of<A: settings_domain::policy::Mutation>(
     tx: &mut Transaction<A>,
     user: UserId,
 ) -> Result<Vec<ApiKey>, StoreError> {

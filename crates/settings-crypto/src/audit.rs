@@ -2,6 +2,7 @@
 mod chain;
 mod checkpoint;
 mod checkpoint_key;
+mod erasure_receipt;
 pub mod fault;
 mod found_notes;
 mod offline;
@@ -17,7 +18,7 @@ use settings_domain::{
     audit::{AuditEvent, AuditRecord, Commitment, Opening, SealedEvent},
     ids::{PersonId, WorkspaceId},
     ports::{
-        audit::{AuditSealer, Disclosed, Link, PublicKey, Salts, SealError, Statement},
+        audit::{AuditSealer, Disclosed, ErasureNote, Link, PublicKey, Salts, SealError, Statement},
         tokens::NoEntropy,
     },
 };
@@ -27,8 +28,8 @@ use subtle::ConstantTimeEq as _;
 /// The audit log's keys: the service's [`AuditSealer`].
 ///
 /// Two things `check` can't see, because one event and its predecessor do not tell: whether the event names the workspace
-/// whose chain is being read, which the reader must make sure of; and whether a person whose openings are *all* empty and
-/// whose salt is gone was erased by somebody who may.
+/// whose chain is being read, which the reader must make sure of; and whether an empty opening was emptied by an erasure,
+/// which [`UnopenedCheck`](settings_domain::audit::UnopenedCheck) finds at the end of the chain.
 pub struct AuditKeys {
     mac: Arc<Key>,
     salts: Arc<Key>,
@@ -83,8 +84,8 @@ impl AuditKeys {
     ) -> Result<(), &'static str> {
         let place = Place { workspace: event.record.workspace, seq: event.record.seq, field: &opening.field };
         match (&opening.sealed, salts.get(&opening.person)) {
-            (None, None) => Ok(()),
-            (None, Some(_)) => Err(fault::HIDDEN),
+            (None, _) if opening.person == PersonId::ERASED => Ok(()),
+            (None, _) => Err(fault::HIDDEN),
             (Some(_), None) => Err(fault::SALT_MISSING),
             (Some(sealed), Some(wrapped)) => {
                 let salt = Salt::unwrap(&self.salts, place.workspace, opening.person, wrapped)
@@ -123,14 +124,20 @@ impl AuditSealer for AuditKeys {
             if commitments.last().is_some_and(|c| c.field == personal.field) {
                 return Err(SealError("the event has two personal fields of one name"));
             }
-            let wrapped = salts.get(&personal.person).ok_or(SealError("a person's salt is missing"))?;
-            let salt = Salt::unwrap(&self.salts, record.workspace, personal.person, wrapped)
-                .ok_or(SealError(fault::SALT_DOES_NOT_OPEN))?;
+            let erased = personal.person == PersonId::ERASED;
+            let salt = if erased {
+                // Kept nowhere: what is committed to under it can't be opened by anybody, from the start.
+                Salt::random().map_err(no_entropy)?
+            } else {
+                let wrapped = salts.get(&personal.person).ok_or(SealError("a person's salt is missing"))?;
+                Salt::unwrap(&self.salts, record.workspace, personal.person, wrapped)
+                    .ok_or(SealError(fault::SALT_DOES_NOT_OPEN))?
+            };
             let place = Place { workspace: record.workspace, seq, field: personal.field };
             let field = || personal.field.to_owned();
             let hash = hex::encode(salt.commit(place, &personal.value));
             commitments.push(Commitment { field: field(), hash });
-            let sealed = Some(salt.seal(place, &personal.value).map_err(no_entropy)?);
+            let sealed = if erased { None } else { Some(salt.seal(place, &personal.value).map_err(no_entropy)?) };
             openings.push(Opening { field: field(), person: personal.person, sealed });
         }
         let hash = chain::hash(&prev.hash, &record, &commitments);
@@ -198,5 +205,9 @@ impl AuditSealer for AuditKeys {
             Ok(Disclosed { field: commitment.field.clone(), opening: opened.transpose()? })
         };
         event.commitments.iter().map(disclosed).collect()
+    }
+
+    fn erasure_receipt(&self, workspace: WorkspaceId, erasure: &ErasureNote) -> Result<String, SealError> {
+        erasure_receipt::sign(&self.checkpoint, workspace, erasure)
     }
 }

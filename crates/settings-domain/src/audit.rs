@@ -8,10 +8,12 @@ pub mod export;
 mod receipts;
 mod record;
 mod target;
+mod unopened;
 
 pub use receipts::Receipts;
 pub use record::{AuditRecord, Broken, Commitment, Opening, SealedEvent, Verification};
 pub use target::Target;
+pub use unopened::{UNOPENED, Unopened, UnopenedCheck};
 
 use crate::{
     ids::{ApiKeyId, PersonId, WorkspaceId},
@@ -85,6 +87,7 @@ facts! {
     MemberJoined = "member.joined", Low, "Somebody joined the workspace.";
     MemberUpdated = "member.updated", Medium, "A member's role changed.";
     MemberRemoved = "member.removed", Medium, "A member was removed.";
+    MemberErased = "member.erased", Critical, "A person was erased: what the log says of them can't be read any more.";
     InvitationResent = "invitation.resent", Low, "An invitation was sent again, with a new link.";
     InvitationRevoked = "invitation.revoked", Low, "An invitation was taken back.";
     ApiKeyCreated = "api_key.created", Medium, "An API key was made.";
@@ -290,6 +293,28 @@ impl AuditEvent {
     /// Adds the id of the request: a text of the caller's, so it is treated as personal.
     pub(crate) fn with_request(&mut self, request: &str) {
         self.personal.push(PersonalField { field: "requestId", person: self.author, value: request.to_owned() });
+    }
+    /// What speaks of these people is committed to and never opened. Their erasure is no place to write them down again,
+    /// and the id of its request is a text that may name them.
+    pub(crate) fn forget(&mut self, persons: &BTreeSet<PersonId>) {
+        if persons.contains(&self.author) || self.fact == Fact::MemberErased {
+            self.author = PersonId::ERASED;
+        }
+        for field in self.personal.iter_mut().filter(|f| persons.contains(&f.person)) {
+            field.person = PersonId::ERASED;
+        }
+    }
+    /// Whether it has to say, at its place, which fields of the chain can't be read.
+    #[must_use]
+    pub fn closes_openings(&self) -> bool {
+        self.fact == Fact::MemberErased
+    }
+    /// The same event, with the digest of all unopened fields of the chain, its own included.
+    #[must_use]
+    pub fn vouching(&self, unopened: &Unopened) -> Self {
+        let mut event = self.clone();
+        event.changes.push(FieldChange { field: UNOPENED.to_owned(), from: None, to: Some(unopened.digest()) });
+        event
     }
     /// The public part, at its place in the chain.
     #[must_use]

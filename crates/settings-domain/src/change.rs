@@ -6,7 +6,9 @@ use crate::{
     connections::ConnectionWrite,
     deliveries::DeliveryWrite,
     environments::EnvironmentWrite,
+    erasure::ErasureWrite,
     events::EventWrite,
+    ids::PersonId,
     invitations::InvitationWrite,
     members::MemberWrite,
     models::ModelWrite,
@@ -19,6 +21,7 @@ use crate::{
     webhook_subscriptions::WebhookSubscriptionWrite,
     workspaces::WorkspaceWrite,
 };
+use std::collections::BTreeSet;
 
 /// What an adapter must write. A new aggregate breaks every adapter's `match`, which is the point.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub enum Write {
     Environment(EnvironmentWrite),
     /// A person or membership row.
     Member(MemberWrite),
+    /// Everything that speaks of a person.
+    Erasure(Box<ErasureWrite>),
     /// An invitation row.
     Invitation(InvitationWrite),
     /// An API key row.
@@ -104,7 +109,12 @@ impl ChangeSet {
         for event in &mut self.events {
             event.with_request(request);
         }
-        self.outcome = outcome;
+        self.outcome = outcome.filter(|o| self.may_keep(o));
+    }
+    /// An erasure keeps no outcome under a caller or a key that names who was erased.
+    fn may_keep(&self, outcome: &StoredOutcome) -> bool {
+        let names = |w: &Write| matches!(w, Write::Erasure(e) if e.is_named_by(&outcome.call));
+        !self.writes.iter().any(names)
     }
 }
 
@@ -190,6 +200,16 @@ impl<T> Change<T> {
     ) -> Self {
         self.set.writes.push(write);
         self.set.events.push(AuditEvent::new(permit, fact, fact.risk(), target, details));
+        self
+    }
+    /// The first fact comes last, after its consequences, and nothing of it speaks of these people any more.
+    pub(crate) fn forgetting(mut self, persons: &BTreeSet<PersonId>) -> Self {
+        if !self.set.events.is_empty() {
+            self.set.events.rotate_left(1);
+        }
+        for event in &mut self.set.events {
+            event.forget(persons);
+        }
         self
     }
     /// A message to send once this is durable.

@@ -14,6 +14,7 @@ pub mod connections;
 pub mod deliveries;
 pub mod denials;
 pub mod environments;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod idempotency;

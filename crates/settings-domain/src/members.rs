@@ -194,7 +194,7 @@ impl Member {
 }
 
 /// Revokes the invitations above the rank that their sender has left.
-fn take_back<A: Mutation, T>(
+pub(crate) fn take_back<A: Mutation, T>(
     mut change: Change<T>,
     permit: &Permit<A>,
     sent: &[Invitation],

@@ -7,7 +7,7 @@ use crate::{
     ids::RecipientId,
     impact::Guard,
     policy::{EventType, Permit, actions},
-    text::Email,
+    text::{Email, EmailKey},
     webhook_subscriptions::{SubscriptionStatus, WebhookSubscription},
 };
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,16 @@ impl NotificationSettings {
     pub fn recipients(&self) -> Vec<&Recipient> {
         let mut seen = BTreeSet::new();
         self.preferences.values().flat_map(|p| &p.recipients).filter(|r| seen.insert(r.id)).collect()
+    }
+
+    /// The same without these addresses; `None` where none of them is named. A type left without any goes to the admins.
+    pub(crate) fn without(&self, addresses: &BTreeSet<EmailKey>) -> Option<Self> {
+        let mut next = self.clone();
+        for preference in next.preferences.values_mut() {
+            preference.recipients.retain(|r| !addresses.contains(r.email.key()));
+        }
+        next.version += 1;
+        (next.preferences != self.preferences).then_some(next)
     }
 
     /// Chooses. Types that are not named keep what they have. `id` makes an id for each address that is new here.

@@ -5,7 +5,7 @@ pub use reads::{audience, channels};
 
 use crate::{
     api_keys::{ApiKey, KeyStatus},
-    audit::{Broken, Receipts, Verification},
+    audit::{Broken, Receipts, UnopenedCheck, Verification},
     change::{Change, Committed, StoredOutcome},
     idempotency::{IdempotentCall, Recorded},
     ids::UserId,
@@ -156,9 +156,10 @@ pub async fn verify_chain(reads: &mut dyn TenantReads, sealer: &dyn AuditSealer)
     const BATCH: i64 = 1_000;
     let head = reads.audit_head().await?;
     let mut last = Link::START;
+    let mut unopened = UnopenedCheck::default();
     let broken = |last: Link, fault| {
         let first_broken = Some(Broken { seq: last.seq + 1, fault });
-        Ok(Verification { events: last.seq, head: hex(&last.hash), first_broken })
+        Ok(Verification { events: last.seq, erased: 0, head: hex(&last.hash), first_broken })
     };
     loop {
         let part = reads.audit_chain(last.seq, BATCH).await?;
@@ -167,7 +168,11 @@ pub async fn verify_chain(reads: &mut dyn TenantReads, sealer: &dyn AuditSealer)
         }
         for event in &part.events {
             match sealer.check(&last, event, &part.salts) {
-                Ok(link) => last = link,
+                Ok(link) => {
+                    last = link;
+                    let empty = event.openings.iter().filter(|o| o.sealed.is_none()).map(|o| o.field.as_str());
+                    unopened.event(&event.record, empty);
+                }
                 Err(fault) => return broken(last, fault),
             }
         }
@@ -180,11 +185,15 @@ pub async fn verify_chain(reads: &mut dyn TenantReads, sealer: &dyn AuditSealer)
             broken(Link { seq: seq - 1, ..last }, "the chain's head does not match the events")
         }
         None if last.seq > 0 => broken(Link { seq: last.seq - 1, ..last }, "the chain's head is missing"),
-        _ => Ok(Verification {
-            events: last.seq,
-            head: if last.seq == 0 { String::new() } else { hex(&last.hash) },
-            first_broken: None,
-        }),
+        _ => match unopened.finish() {
+            Err((seq, fault)) => broken(Link { seq: seq - 1, ..last }, fault),
+            Ok(()) => Ok(Verification {
+                events: last.seq,
+                erased: unopened.count(),
+                head: if last.seq == 0 { String::new() } else { hex(&last.hash) },
+                first_broken: None,
+            }),
+        },
     }
 }
 

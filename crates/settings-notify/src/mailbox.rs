@@ -6,11 +6,13 @@ use crate::{Clock, templates};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use settings_domain::{
+    erasure::mentions,
     ids::DeliveryId,
-    ports::mail::{Mail, MailError, Mailer},
+    ports::mail::{KeptMail, Mail, MailError, Mailer},
     text::{Email, EmailKey},
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Write},
@@ -127,6 +129,15 @@ impl Mailer for LocalMailbox {
     }
 }
 
+#[async_trait]
+impl KeptMail for LocalMailbox {
+    async fn forget(&self, texts: &BTreeSet<String>) -> Result<usize, MailError> {
+        let texts = texts.clone();
+        let forgotten = self.run(move |folder| folder.forget(&texts)).await;
+        forgotten.map_err(|error| MailError::Unavailable(Box::new(error)))
+    }
+}
+
 async fn blocking<T, F>(work: F) -> Result<T, MailboxError>
 where
     T: Send + 'static,
@@ -199,11 +210,23 @@ impl Folder {
         Ok(mails)
     }
 
+    fn forget(&self, texts: &BTreeSet<String>) -> Result<usize, MailboxError> {
+        self.remove_where(|mail| {
+            let link = mail.link.as_deref().unwrap_or_default();
+            let said = [mail.to.as_str(), mail.to.key().as_str(), &mail.subject, &mail.text, &mail.html, link];
+            texts.iter().any(|t| said.iter().any(|s| mentions(s, t)))
+        })
+    }
+
     fn purge(&self, matching: &EmailKey) -> Result<usize, MailboxError> {
+        self.remove_where(|mail| mail.to.key() == matching)
+    }
+
+    fn remove_where(&self, matches: impl Fn(&StoredMail) -> bool) -> Result<usize, MailboxError> {
         let mut purged = 0;
         for (path, _, mail) in self.mails()? {
-            // What cannot be read may well be to that address, and nobody will miss it.
-            if mail.is_none_or(|mail| mail.to.key() == matching) {
+            // What cannot be read may well be one, and nobody will miss it.
+            if mail.is_none_or(|mail| matches(&mail)) {
                 remove(&path)?;
                 purged += 1;
             }

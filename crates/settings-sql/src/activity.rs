@@ -7,8 +7,9 @@ statements! {
     KEY_USED = "INSERT INTO api_key_uses (workspace_id, key_id, last_used_at) VALUES ($1, $2, $3) \
         ON CONFLICT (workspace_id, key_id) DO UPDATE SET last_used_at = excluded.last_used_at \
         WHERE api_key_uses.last_used_at < excluded.last_used_at";
-    /// A member called.
-    MEMBER_SEEN = "INSERT INTO member_activity (workspace_id, user_id, last_active_at) VALUES ($1, $2, $3) \
+    /// A member called. Of somebody who was erased meanwhile nothing is written down.
+    MEMBER_SEEN = "INSERT INTO member_activity (workspace_id, user_id, last_active_at) \
+        SELECT workspace_id, user_id, CAST($3 AS BIGINT) FROM memberships WHERE workspace_id = $1 AND user_id = $2 \
         ON CONFLICT (workspace_id, user_id) DO UPDATE SET last_active_at = excluded.last_active_at \
         WHERE member_activity.last_active_at < excluded.last_active_at";
 }

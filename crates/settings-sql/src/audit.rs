@@ -1,5 +1,8 @@
 //! The audit chain in tables: appending, listing, handing stretches to the verifier.
-use crate::db::{Cells, SqlDb, Stmt, Tx};
+use crate::{
+    db::{Cells, SqlDb, Stmt, Tx},
+    erasure,
+};
 use settings_domain::{
     audit::{AuditEvent, AuditRecord, Opening, Risk, SealedEvent},
     ids::{ApiKeyId, PersonId, WorkspaceId},
@@ -174,7 +177,8 @@ pub async fn append<D: SqlDb>(
     if events.is_empty() {
         return Ok(None);
     }
-    let persons: BTreeSet<_> = events.iter().flat_map(|e| e.personal().into_iter().map(|f| f.person)).collect();
+    let mut persons: BTreeSet<_> = events.iter().flat_map(|e| e.personal().into_iter().map(|f| f.person)).collect();
+    persons.remove(&PersonId::ERASED);
     let mut salts = salts_of(tx, workspace, &persons).await?;
     for person in persons {
         if let Entry::Vacant(missing) = salts.entry(person) {
@@ -186,6 +190,16 @@ pub async fn append<D: SqlDb>(
     let start = head(tx, workspace).await?.map_or(Link::START, |(seq, hash)| Link { seq, hash });
     let mut link = start;
     for event in events {
+        let vouching;
+        let event = if event.closes_openings() {
+            let mut unopened = erasure::unopened(tx, workspace).await?;
+            let own = event.personal().into_iter().filter(|f| f.person == PersonId::ERASED);
+            own.for_each(|f| unopened.add(link.seq + 1, f.field));
+            vouching = event.vouching(&unopened);
+            &vouching
+        } else {
+            event
+        };
         let next = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
         store(tx, workspace, &next).await?;
         link = Link { seq: next.record.seq, hash: next.hash };

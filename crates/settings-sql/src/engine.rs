@@ -115,6 +115,8 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
     async fn rescope(&self, tx: &mut Tx<Self::Db>, scope: Scope) -> Result<(), StoreError>;
     /// Whether the database itself keeps tenants apart, whatever a statement asks.
     async fn rls_enforced(&self) -> Result<bool, StoreError>;
+    /// Takes what was erased out of the files, as far as the engine can while others work. Called after an erasure committed.
+    async fn scrub(&self) -> Result<(), StoreError>;
     /// Closes the pools.
     async fn close(&self);
 }

@@ -21,6 +21,7 @@ pub mod deliveries;
 pub mod directory;
 pub mod engine;
 pub mod environments;
+pub mod erasure;
 pub mod error;
 pub mod events;
 mod group_read;

@@ -35,8 +35,8 @@ macro_rules! views {
 }
 
 statements! {
-    /// A page of active members.
-    LIST = views!("WHERE m.workspace_id = $1 AND m.removed_at IS NULL AND m.user_id > $2 AND ($3 = '' OR m.role = $3) \
+    /// A page of members, or of former ones.
+    LIST = views!("WHERE m.workspace_id = $1 AND CASE WHEN m.removed_at IS NULL THEN 0 ELSE 1 END = $6 AND m.user_id > $2 AND ($3 = '' OR m.role = $3) \
         AND ($4 = '' OR lower(coalesce(u.name, '')) LIKE lower($4) ESCAPE '!' \
              OR (u.email_verified = 1 AND lower(coalesce(u.email, '')) LIKE lower($4) ESCAPE '!')) \
         ORDER BY m.user_id LIMIT $5");
@@ -109,7 +109,7 @@ fn pattern(text: &str) -> String {
     p
 }
 
-/// Loads a page of active members.
+/// Loads a page of members, or of former ones.
 pub async fn list<D: SqlDb>(
     tx: &mut Tx<D>,
     workspace: Uuid,
@@ -126,7 +126,8 @@ pub async fn list<D: SqlDb>(
         .bind(page.after.unwrap_or_default())
         .text(filter.role.map_or("", |r| r.name()))
         .bind(if text.is_empty() { String::new() } else { pattern(text) })
-        .bind(page.limit);
+        .bind(page.limit)
+        .bind(i64::from(filter.former));
     tx.all(stmt, read_view).await
 }
 

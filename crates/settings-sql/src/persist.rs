@@ -3,8 +3,9 @@ use crate::{
     api_keys, audit, audit_digest, connections,
     db::Stmt,
     deliveries,
-    engine::Engine,
-    environments, error, events, idempotency, invitations, members, models, notifications, outbox, references, secrets,
+    engine::{Engine, Scope},
+    environments, erasure, error, events, idempotency, invitations, members, models, notifications, outbox, references,
+    secrets,
     session::{Presence, Session},
     variables, webhook_subscriptions, workspaces,
 };
@@ -44,10 +45,21 @@ pub(crate) async fn run<E: Engine>(session: Session<E>, set: ChangeSet) -> Resul
 
 async fn write_and_commit<E: Engine>(mut session: Session<E>, set: ChangeSet) -> Result<Option<Link>, StoreError> {
     let last = write(&mut session, &set).await?;
+    let erases = set.writes().iter().any(|w| matches!(w, Write::Erasure(_)));
+    let engine = std::sync::Arc::clone(&session.engine);
     // The commit itself is never cancelled: when it is overdue it goes on alone and keeps its connection until it ends.
     let commit = tokio::spawn(session.tx.commit());
     match tokio::time::timeout(COMMIT_DEADLINE, commit).await {
-        Ok(Ok(outcome)) => outcome.map(|()| last),
+        Ok(Ok(outcome)) => {
+            // What was erased is erased: a file that still holds bytes of it is no reason to say otherwise.
+            if outcome.is_ok()
+                && erases
+                && let Err(error) = engine.scrub().await
+            {
+                tracing::warn!(%error, "erased values may stay in the database's files until its next checkpoint");
+            }
+            outcome.map(|()| last)
+        }
         Ok(Err(panicked)) => Err(StoreError::Unknown(Box::new(panicked))),
         Err(_) => Err(StoreError::Unknown(Box::new(Overdue))),
     }
@@ -69,6 +81,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
             Write::Workspace(w) => workspaces::write(tx, workspace, w).await?,
             Write::Environment(w) => environments::write(tx, workspace, w).await?,
             Write::Member(w) => members::write(tx, workspace, w).await?,
+            Write::Erasure(w) => erasure::write(tx, workspace, w).await?,
             Write::Invitation(w) => invitations::write(tx, workspace, w).await?,
             Write::ApiKey(w) => api_keys::write(tx, workspace, w).await?,
             Write::Variable(w) => variables::write(tx, workspace, w).await?,
@@ -81,6 +94,15 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
             Write::Delivery(w) => deliveries::write(tx, workspace, w).await?,
             Write::Connection(w) => connections::write(tx, workspace, w).await?,
             Write::WebhookSubscription(w) => webhook_subscriptions::write(tx, workspace, w).await?,
+        }
+    }
+    for write in set.writes() {
+        if let Write::Erasure(w) = write
+            && !w.accounts.is_empty()
+        {
+            session.engine.rescope(tx, Scope::directory().by(session.scope.user)).await?;
+            erasure::forget_links(tx, &w.addresses).await?;
+            session.engine.rescope(tx, session.scope).await?;
         }
     }
     let last = audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;

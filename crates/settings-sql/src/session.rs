@@ -4,8 +4,8 @@ use crate::{
     db::Tx,
     deliveries,
     engine::{Engine, Scope},
-    environments, events, idempotency, invitations, members, models, notifications, persist, references, secrets,
-    variables, webhook_subscriptions, workspaces,
+    environments, erasure, events, idempotency, invitations, members, models, notifications, persist, references,
+    secrets, variables, webhook_subscriptions, workspaces,
 };
 use async_trait::async_trait;
 use settings_domain::{
@@ -15,6 +15,7 @@ use settings_domain::{
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
+    erasure::Traces,
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
@@ -271,6 +272,22 @@ impl<E: Engine> UnitOfWork for Session<E> {
         let tenants = models::tenants(&mut self.tx, model).await?;
         self.engine.rescope(&mut self.tx, self.scope).await?;
         Ok(tenants)
+    }
+    async fn traces(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
+        let workspace = self.scope.workspace;
+        let Some(mut traces) = erasure::traces(&mut self.tx, workspace, user).await? else { return Ok(None) };
+        // What other tenants know of an account is seen in the directory's scope only.
+        self.engine.rescope(&mut self.tx, Scope::directory().by(self.scope.user)).await?;
+        for account in traces.members.iter().map(|m| m.user).collect::<Vec<_>>() {
+            if erasure::is_alone(&mut self.tx, workspace, account).await? {
+                traces.accounts.insert(account);
+            }
+        }
+        self.engine.rescope(&mut self.tx, self.scope).await?;
+        Ok(Some(traces))
+    }
+    async fn was_erased(&mut self, subject: &Digest) -> Result<bool, StoreError> {
+        erasure::was_erased(&mut self.tx, self.scope.workspace, subject).await
     }
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
         let scope = self.idempotency_scope();

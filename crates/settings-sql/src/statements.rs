@@ -172,6 +172,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::workspaces::ALL,
         crate::environments::ALL,
         crate::members::ALL,
+        crate::erasure::ALL,
         crate::invitations::ALL,
         crate::api_keys::ALL,
         crate::audit::ALL,

@@ -26,6 +26,7 @@ mod deliveries;
 mod delivery_crashes;
 mod demo;
 mod emails;
+mod erasure;
 mod events;
 mod golden;
 mod idempotency;

@@ -32,6 +32,7 @@ pub(crate) fn stage_with(vault: impl FnOnce(Arc<FakeStore>, Arc<FixedClock>) -> 
         vault: vault(Arc::new(store.clone()), Arc::new(FixedClock(store.now()))),
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
+        kept_mail: None,
         slack: None,
         verifier: None,
         provider: None,

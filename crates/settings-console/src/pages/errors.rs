@@ -110,7 +110,7 @@ pub(crate) async fn admins(cx: &Cx) -> Vec<User> {
         return Vec::new();
     }
     let Ok(mut snapshot) = cx.snapshot::<actions::ListMembers>().await else { return Vec::new() };
-    let filter = MemberFilter { text: None, role: Some(Role::Admin) };
+    let filter = MemberFilter { text: None, role: Some(Role::Admin), former: false };
     let found = snapshot.members(&filter, Part { after: None, limit: 5 }).await.unwrap_or_default();
     found.into_iter().map(|v| v.user).collect()
 }

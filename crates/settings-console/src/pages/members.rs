@@ -26,6 +26,8 @@ use settings_domain::{
 };
 use std::sync::Arc;
 
+/// Where it lies.
+pub(super) const SECTION: &str = "members";
 /// Rows of a page: with ten invitations under them the page stays below 60 KB, style and script included.
 const ROWS: usize = 20;
 
@@ -67,13 +69,14 @@ async fn list(cx: Arc<Cx>) -> Answer {
     let role = asked_role.parse::<Role>().ok();
     // What is longer than any name or address finds nobody; it is not asked.
     let text: String = q.chars().take(200).collect();
-    let filter = MemberFilter { text: Some(text).filter(|t| !t.is_empty()), role };
+    let former = cx.query("state") == "former";
+    let filter = MemberFilter { text: Some(text).filter(|t| !t.is_empty()), role, former };
     let context = format!("members|{filter:?}");
     let shown = load(&cx, &filter, &context).await?;
     let edits = cx.can(Permission::MembersEditRole) || cx.can(Permission::MembersRemove);
     let admins = if edits { Vec::new() } else { errors::admins(&cx).await };
     let (used, limit) = (cx.view.seats_used, cx.view.workspace.seat_limit);
-    let filtered = filter.text.is_some() || role.is_some();
+    let filtered = filter.text.is_some() || role.is_some() || former;
     let body = html! {
         @if !edits { (banner(Tone::Info, &html! { p { "You can see members, but not change them. " (ask_admins(&cx, &admins)) } })) }
         div.seats {
@@ -85,17 +88,25 @@ async fn list(cx: Arc<Cx>) -> Answer {
         }
         section.card aria-labelledby="h-members" {
             div.card-head {
-                h2 id="h-members" { "Members " @if !filtered && shown.next.is_none() && cx.query("after").is_empty() { span.count { (shown.members.len()) } } }
+                h2 id="h-members" { @if former { "Former members " } @else { "Members " } @if !filtered && shown.next.is_none() && cx.query("after").is_empty() { span.count { (shown.members.len()) } } }
                 (filters(&cx, q, role))
             }
             div id="member-list" data-one="member" data-many="members" {
-                @if shown.members.is_empty() {
+                @if shown.members.is_empty() && former && filter.text.is_none() && role.is_none() {
+                    p.muted.pad { "Nobody was removed from this workspace, or they were erased since." }
+                } @else if shown.members.is_empty() {
                     @let with = role.map(|r| format!(" and the role {}", role_name(r))).unwrap_or_default();
                     (zero("No member matches", &format!("Nobody here has “{q}” in their name or email{with}."), &cx.url("members")))
                 } @else {
                     (table(&cx, &shown.members, edits))
                 }
-                (pager("Pages of members", &cx.url("members"), &[("q", q), ("role", asked_role)], "after", cx.query("after"), shown.next.as_deref()))
+                (pager("Pages of members", &cx.url("members"), &[("q", q), ("role", asked_role), ("state", cx.query("state"))], "after", cx.query("after"), shown.next.as_deref()))
+            }
+        }
+        @if cx.can(Permission::MembersErase) {
+            p.muted {
+                @if former { a href=(cx.url(SECTION)) { "Show members" } }
+                @else { a href=(cx.url("members?state=former")) { "Show former members" } ", whose personal data can still be erased." }
             }
         }
         (invitations::card(&cx, &shown.invitations, shown.more_invitations.as_deref()))
@@ -116,6 +127,7 @@ fn filters(cx: &Cx, q: &str, role: Option<Role>) -> Markup {
                 input id="q" name="q" type="search" value=(q) placeholder="Name or email…" maxlength="200" autocomplete="off" spellcheck="false";
             }
             label.vh for="role" { "Role" }
+            @if cx.query("state") == "former" { input type="hidden" name="state" value="former"; }
             select id="role" name="role" {
                 option value="" { "All roles" }
                 @for r in Role::ALL { option value=(r.name()) selected[role == Some(r)] { (role_name(r)) } }
@@ -143,7 +155,9 @@ fn table(cx: &Cx, members: &[MemberView], edits: bool) -> Markup {
 fn row(cx: &Cx, m: &MemberView, edits: bool) -> Markup {
     let (name, id) = (called(&m.user), m.user.id);
     let own = id == cx.me.id;
-    let (role, remove) = (cx.can(Permission::MembersEditRole), cx.can(Permission::MembersRemove));
+    let active = m.member.is_active();
+    let (role, remove) = (active && cx.can(Permission::MembersEditRole), active && cx.can(Permission::MembersRemove));
+    let erase = cx.can(Permission::MembersErase).then(|| cx.url(&format!("members/{id}/erase")));
     let (role_url, remove_url) = (cx.url(&format!("members/{id}/role")), cx.url(&format!("members/{id}/remove")));
     html! {
         tr role="row" {
@@ -165,6 +179,7 @@ fn row(cx: &Cx, m: &MemberView, edits: bool) -> Markup {
                             div.menu id={ "menu-" (id) } popover {
                                 @if role { a.only-narrow href=(role_url) data-dialog { "Change role…" } }
                                 @if remove { a.danger href=(remove_url) data-dialog { "Remove from workspace…" } }
+                                @if let Some(erase) = &erase { a.danger href=(erase) data-dialog { "Erase personal data…" } }
                             }
                         }
                     }
@@ -249,7 +264,7 @@ async fn change_role(cx: Arc<Cx>) -> Answer {
 }
 
 /// The keys that somebody would leave behind. Nothing where this person may not read keys.
-async fn keys_of(cx: &Cx, user: UserId) -> Result<Vec<ApiKeyView>, Stop> {
+pub(super) async fn keys_of(cx: &Cx, user: UserId) -> Result<Vec<ApiKeyView>, Stop> {
     if !cx.can(Permission::ApiKeysRead) {
         return Ok(Vec::new());
     }

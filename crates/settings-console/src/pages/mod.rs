@@ -6,6 +6,7 @@ mod audit_proof;
 mod connections;
 mod deliveries;
 mod environments;
+mod erasure;
 pub(crate) mod errors;
 mod find;
 mod general;
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Routes] = &[
     general::routes,
     environments::routes,
     members::routes,
+    erasure::routes,
     invitations::routes,
     roles::routes,
     api_keys::routes,

@@ -5,6 +5,7 @@ mod connections;
 mod contrast;
 mod deliveries;
 mod digest;
+mod erasure;
 mod escaping;
 mod forms;
 mod markup;

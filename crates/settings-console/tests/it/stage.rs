@@ -137,6 +137,7 @@ impl Stage {
             vault: Arc::new(FixedVault::new(Arc::new(store.clone()), Arc::new(FixedClock(store.now())))),
             outbound: Arc::new(FixedOutbound),
             prober: Arc::new(FixedProber),
+            kept_mail: None,
             slack: Some(Arc::new(slack.clone())),
             verifier: None,
             provider: None,

@@ -39,7 +39,12 @@ pub(super) fn sign(key: &Key, statement: &Statement) -> Result<String, SealError
     if let Some(at) = at {
         let _ = writeln!(text, "{TIME}{}", instant(*at));
     }
-    let signature = signature(key, &text)?;
+    note(key, &text)
+}
+
+/// A text with a signature below it. It ends with a line end and has no blank line.
+pub(super) fn note(key: &Key, text: &str) -> Result<String, SealError> {
+    let signature = signature(key, text)?;
     Ok(format!("{text}\n\u{2014} {NAME} {signature}\n"))
 }
 

@@ -77,6 +77,10 @@ impl CheckpointKey {
     }
     /// As [`CheckpointKey::verify`], with all that the note says.
     pub fn read(&self, note: &str) -> Result<Statement, CheckpointError> {
+        read(&self.text_of(note)?).ok_or(CheckpointError::Malformed)
+    }
+    /// The text of a note, where its signature is this key's.
+    pub(super) fn text_of(&self, note: &str) -> Result<String, CheckpointError> {
         // The last blank line parts text and signatures; the text keeps its own line end.
         let (before, signatures) = note.rsplit_once("\n\n").ok_or(CheckpointError::Malformed)?;
         let text = format!("{before}\n");
@@ -95,7 +99,7 @@ impl CheckpointKey {
             self.check(&text, signature)?;
             found = true;
         }
-        if found { read(&text).ok_or(CheckpointError::Malformed) } else { Err(CheckpointError::UnknownKey) }
+        if found { Ok(text) } else { Err(CheckpointError::UnknownKey) }
     }
     /// Checks a receipt: which event stands at which place of which chain.
     pub fn read_receipt(&self, receipt: &str) -> Result<(WorkspaceId, Link), CheckpointError> {

@@ -18,7 +18,7 @@ pub const OPENING_TWICE: &str = "two personal values lie beside it for one field
 pub const OPENING_MISSING: &str = "the record of a personal value is gone: even an erased one leaves its place behind";
 /// Erased, though its person was not.
 pub const HIDDEN: &str = "a personal value was removed without erasing its person: somebody is being hidden";
-/// Still there, though its person was erased.
+/// Still there, though its person was erased. (Of a salt that is missing.)
 pub const SALT_MISSING: &str =
     "a personal value is there although its person was erased: it was put back, or the salt was lost";
 /// A salt that was not wrapped by this service for this person here.

@@ -7,9 +7,12 @@ use super::{
     personal::{Place, recommit},
 };
 use settings_domain::{
-    audit::export::{
-        CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, HeadLine, Header, LEAVES, Line, OmittedLine, PersonalLine,
-        unhex,
+    audit::{
+        UNOPENED, Unopened,
+        export::{
+            CheckpointLine, ERASURE, EndLine, EventLine, FORMAT, HeadLine, Header, LEAVES, Line, OmittedLine,
+            PersonalLine, unhex,
+        },
     },
     ids::WorkspaceId,
     ports::audit::{Link, Statement},
@@ -210,7 +213,7 @@ impl ExportVerifier {
             }
         }
         if event.action == ERASURE {
-            let said = event.changes.iter().find(|c| c.field == "unopened");
+            let said = event.changes.iter().find(|c| c.field == UNOPENED);
             // One that declares nothing vouches for nothing: no set of fields has an empty digest.
             self.unopened = Some(said.and_then(|c| c.to.clone()).unwrap_or_default());
         }
@@ -305,7 +308,10 @@ fn opened(workspace: WorkspaceId, seq: i64, personal: &PersonalLine) -> Result<b
 }
 
 /// Whether exactly those fields are erased that the newest erasure declares: the one place where this rule is asked for.
-/// Nothing erases a person yet, so no field may be.
-fn erased_as_declared(erased: &BTreeSet<(i64, String)>, unopened: Option<&str>) -> bool {
-    erased.is_empty() && unopened.is_none()
+fn erased_as_declared(erased: &BTreeSet<(i64, String)>, declared: Option<&str>) -> bool {
+    let mut unopened = Unopened::default();
+    for (seq, field) in erased {
+        unopened.add(*seq, field);
+    }
+    declared.map_or(erased.is_empty(), |declared| declared == unopened.digest())
 }

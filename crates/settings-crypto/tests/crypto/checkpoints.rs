@@ -3,7 +3,7 @@ use crate::support::{audit_keys, id, root};
 use settings_crypto::{AuditKeys, CheckpointError, CheckpointKey, Witness, found_notes};
 use settings_domain::{
     ids::WorkspaceId,
-    ports::audit::{AuditSealer as _, Link, Statement},
+    ports::audit::{AuditSealer as _, ErasureNote, Link, Statement},
 };
 
 fn workspace() -> WorkspaceId {
@@ -149,4 +149,20 @@ fn the_public_key_is_found_in_either_form() {
     {
         assert_eq!(CheckpointKey::find(bad), None, "{bad}");
     }
+}
+
+#[test]
+fn the_receipt_of_an_erasure_says_which_event_erased_somebody_and_is_no_checkpoint() {
+    let erasure = ErasureNote { link: link(), at: crate::support::at(), events: 3 };
+    let receipt = audit_keys().erasure_receipt(workspace(), &erasure).unwrap();
+    assert_eq!(key().read_erasure(&receipt), Ok((workspace(), erasure)));
+    assert_eq!(key().verify(&receipt), Err(CheckpointError::Malformed));
+    assert_eq!(key().read_erasure(&note()), Err(CheckpointError::Malformed));
+    for (place, c) in receipt.char_indices() {
+        let other = if c == 'x' { 'y' } else { 'x' };
+        let changed = format!("{}{other}{}", &receipt[..place], &receipt[place + c.len_utf8()..]);
+        assert!(key().read_erasure(&changed).is_err(), "{changed}");
+    }
+    let another = AuditKeys::new(&root(2)).erasure_receipt(workspace(), &erasure).unwrap();
+    assert_eq!(key().read_erasure(&another), Err(CheckpointError::UnknownKey));
 }

@@ -3,7 +3,8 @@ use secrecy::SecretSlice;
 use settings_crypto::{AuditKeys, RootKey, Tokens};
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
-    audit::{AuditEvent, SealedEvent},
+    audit::{AuditEvent, SealedEvent, Unopened, UnopenedCheck},
+    erasure::{Found, Traces, erase},
     ids::{ApiKeyId, PersonId, UserId, WorkspaceId},
     impact::Guard,
     members::{Headcount, Member},
@@ -79,6 +80,24 @@ pub(crate) fn member_removed(by: &Member, whom: &Member) -> AuditEvent {
     let heads = Headcount { members: 2, admins: 2, pending: 0 };
     whom.remove(&permit, &heads, &[], &[], &Guard::default()).unwrap().set().events()[0].clone()
 }
+/// The event of an erasure: `actor` of one person, and a `target` that nobody can open.
+pub(crate) fn member_erased(by: &Member, whom: PersonId) -> AuditEvent {
+    let permit = permit::<actions::EraseMember>(&Actor::member(by, false).unwrap(), at()).unwrap();
+    let user = UserId::from_uuid(id(900));
+    let traces = Traces {
+        user,
+        email: None,
+        members: vec![],
+        persons: [whom].into(),
+        addresses: [].into(),
+        texts: [].into(),
+        accounts: [].into(),
+        events: 1,
+    };
+    let heads = Headcount { members: 2, admins: 2, pending: 0 };
+    let found = Found { traces, heads, sent: vec![], keys: vec![], digest: None, notifications: None, head: 0 };
+    erase(&permit, &found, Digest::none(), &user.to_string()).unwrap().set().events()[0].clone()
+}
 
 /// A workspace's audit log, as a store holds it.
 #[derive(Debug, Clone)]
@@ -100,11 +119,20 @@ impl Log {
     }
     pub(crate) fn append(&mut self, event: &AuditEvent) {
         let keys = audit_keys();
-        for personal in event.personal() {
+        let mut event = event.clone();
+        if event.closes_openings() {
+            let mut unopened = Unopened::default();
+            let empty = self.events.iter().flat_map(|e| e.openings.iter().map(move |o| (e.record.seq, o)));
+            empty.filter(|(_, o)| o.sealed.is_none()).for_each(|(seq, o)| unopened.add(seq, &o.field));
+            let own = event.personal().into_iter().filter(|p| p.person == PersonId::ERASED);
+            own.for_each(|p| unopened.add(self.last().seq + 1, p.field));
+            event = event.vouching(&unopened);
+        }
+        for personal in event.personal().into_iter().filter(|p| p.person != PersonId::ERASED) {
             let salt = || keys.new_salt(self.workspace, personal.person).unwrap();
             self.salts.entry(personal.person).or_insert_with(salt);
         }
-        let sealed = keys.seal(&self.last(), event, &self.salts).unwrap();
+        let sealed = keys.seal(&self.last(), &event, &self.salts).unwrap();
         self.events.push(sealed);
     }
     /// Two people's doings: 1, 2, 3 and 5 are Ada's, 4 is Bob's, 6 is Bob removing Ada.
@@ -117,17 +145,26 @@ impl Log {
         log.append(&member_removed(&bob, &ada));
         log
     }
-    /// What an erasure does to the store: the openings are emptied, the salt is destroyed.
+    /// What an erasure does to the store: the openings are emptied, the salt is destroyed. Person 9 did it.
     pub(crate) fn erase(&mut self, person: PersonId) {
+        self.hide(person);
+        self.append(&member_erased(&self.member(9), person));
+    }
+    /// The same, and nothing says so.
+    pub(crate) fn hide(&mut self, person: PersonId) {
         self.salts.remove(&person);
         let openings = self.events.iter_mut().flat_map(|e| &mut e.openings);
-        openings.filter(|o| o.person == person).for_each(|o| o.sealed = None);
+        openings.filter(|o| o.person == person).for_each(|o| (o.sealed, o.person) = (None, PersonId::ERASED));
     }
     /// Checks the chain from its start: the head, or the place of the first fault and the fault.
     pub(crate) fn verify(&self) -> Result<Link, (i64, &'static str)> {
         let keys = audit_keys();
-        self.events.iter().try_fold(Link::START, |last, event| {
+        let mut unopened = UnopenedCheck::default();
+        let end = self.events.iter().try_fold(Link::START, |last, event| {
+            let empty = event.openings.iter().filter(|o| o.sealed.is_none()).map(|o| o.field.as_str());
+            unopened.event(&event.record, empty);
             keys.check(&last, event, &self.salts).map_err(|fault| (last.seq + 1, fault))
-        })
+        })?;
+        unopened.finish().map(|()| end)
     }
 }

@@ -112,6 +112,8 @@ pub struct Opening {
 pub struct Verification {
     /// Events checked.
     pub events: i64,
+    /// Personal fields that were erased.
+    pub erased: i64,
     /// Hash of the last event, in lower-case hex; empty for an empty chain.
     pub head: String,
     /// The first fault.

@@ -92,6 +92,12 @@ pub enum AuditDigestWrite {
     Sent(Box<DigestRun>, OffsetDateTime),
 }
 
+/// Stands for an erased recipient of a digest that began: the places of the others are what their mails go by. A domain that
+/// is reserved for never existing (RFC 2606), and nobody's recipient.
+pub fn nobody() -> Result<Email, crate::text::TextError> {
+    "erased@erased.invalid".parse()
+}
+
 refusals! {
     /// Why a digest was not configured.
     AuditDigestError {

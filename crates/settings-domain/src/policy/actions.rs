@@ -69,6 +69,7 @@ actions! {
     AcceptInvitation: invitee(Holder) => MemberJoined, "Join by an invitation.";
     ChangeRole: may(MembersEditRole) => MemberUpdated, "Change a member's role.";
     RemoveMember: may(MembersRemove) => MemberRemoved, "Remove a member.";
+    EraseMember: may(MembersErase) => MemberErased, "Erase the personal data of a member or former member, for ever.";
     ListApiKeys: may(ApiKeysRead), "List API keys.";
     CreateApiKey: may(ApiKeysCreate) => ApiKeyCreated, "Make an API key.";
     RevokeApiKey: may(ApiKeysRevoke) => ApiKeyRevoked, "Revoke an API key.";

@@ -65,6 +65,17 @@ impl std::fmt::Debug for Disclosed {
     }
 }
 
+/// What the receipt of an erasure says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErasureNote {
+    /// The place of `member.erased`, and its hash.
+    pub link: Link,
+    /// When it was decided.
+    pub at: OffsetDateTime,
+    /// How many events spoke of the person.
+    pub events: i64,
+}
+
 /// Seals, opens and checks events.
 pub trait AuditSealer: Send + Sync {
     /// A fresh salt for a person in a workspace, wrapped for the store.
@@ -82,6 +93,9 @@ pub trait AuditSealer: Send + Sync {
     /// Checks one stored event against its predecessor: place, hash, MAC, and every commitment that is still open.
     /// The error is the fault, in one sentence.
     fn check(&self, prev: &Link, event: &SealedEvent, salts: &Salts) -> Result<Link, &'static str>;
+    /// A signed note that a person was erased: the place and hash of the event that says so, when it was, and how many events
+    /// spoke of the person. Anybody can check it with the key of the checkpoints.
+    fn erasure_receipt(&self, workspace: WorkspaceId, erasure: &ErasureNote) -> Result<String, SealError>;
     /// A signed note about the state of a chain, which anybody can check without the service. The caller has checked the
     /// event at this place: nothing is signed because the store says so.
     fn state(&self, statement: &Statement) -> Result<String, SealError>;

@@ -2,6 +2,7 @@
 use crate::{audit::Risk, policy::Role, text::Email};
 use async_trait::async_trait;
 use secrecy::SecretString;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// A letter with everything its text needs. Links hold one-time tokens, so they are secrets.
@@ -124,4 +125,11 @@ pub enum MailError {
 pub trait Mailer: Send + Sync {
     /// Returns once the next hop has accepted responsibility for the mail.
     async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+}
+
+/// Mail that was not sent but kept on this machine, for development.
+#[async_trait]
+pub trait KeptMail: Send + Sync {
+    /// Forgets every mail that holds one of these texts, whatever the case of its letters, and says how many there were.
+    async fn forget(&self, texts: &BTreeSet<String>) -> Result<usize, MailError>;
 }

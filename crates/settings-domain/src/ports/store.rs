@@ -8,6 +8,7 @@ use crate::{
     connections::ConnectionRecord,
     deliveries::{DeliveryStatus, DeliveryView},
     environments::Environment,
+    erasure::Traces,
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
@@ -105,6 +106,8 @@ pub struct MemberFilter {
     pub text: Option<String>,
     /// With this role.
     pub role: Option<Role>,
+    /// Those who were removed, in place of those who are members.
+    pub former: bool,
 }
 
 /// Which keys.
@@ -177,7 +180,7 @@ pub trait TenantReads: Send {
     async fn headcount(&mut self) -> Result<Headcount, StoreError>;
     /// Its environments, oldest first.
     async fn environments(&mut self) -> Result<Vec<Environment>, StoreError>;
-    /// Active members, by account id.
+    /// Active or former members, by account id.
     async fn members(&mut self, filter: &MemberFilter, page: Page) -> Result<Vec<MemberView>, StoreError>;
     /// One member, active or former.
     async fn member(&mut self, user: UserId) -> Result<Option<MemberView>, StoreError>;
@@ -280,6 +283,10 @@ pub trait UnitOfWork: TenantReads {
     async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError>;
     /// Which workspaces are said to use a system model. Only the platform's own tenant may ask.
     async fn system_model_tenants(&mut self, model: ModelId) -> Result<Vec<Tenants>, StoreError>;
+    /// Everything that is kept of the person behind an account; `None` where it is and was no member.
+    async fn traces(&mut self, user: UserId) -> Result<Option<Traces>, StoreError>;
+    /// Whether somebody of this MAC was erased.
+    async fn was_erased(&mut self, subject: &Digest) -> Result<bool, StoreError>;
     /// What is known of an idempotent call.
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError>;
     /// Applies every write, appends every event, queues every notice, keeps the outcome, commits. All or nothing. Answers

@@ -306,7 +306,7 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
     let tried = try_all! {
         ReadWorkspace UpdateWorkspace CreateOrganization ListOrganizations UpdateOrganization DeleteOrganization
         ListEnvironments CreateEnvironment UpdateEnvironment DeleteEnvironment ListMembers InviteMember
-        ResendInvitation RevokeInvitation AcceptInvitation ChangeRole RemoveMember ListApiKeys CreateApiKey
+        ResendInvitation RevokeInvitation AcceptInvitation ChangeRole RemoveMember EraseMember ListApiKeys CreateApiKey
         RevokeApiKey ListVariables PreviewVariables CreateVariable UpdateVariable DeleteVariable ResolveVariables
         ListSecrets CreateSecret RotateSecret SealSecret RevealSecret DeleteSecret ListModels PickModel CreateModel
         UpdateModel TestModel DeleteModel CreateSystemModel UpdateSystemModel TestSystemModel DeleteSystemModel

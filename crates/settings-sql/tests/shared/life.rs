@@ -78,7 +78,7 @@ pub(crate) async fn a_workspace_lives<S: AnyStore>(world: World<S>) {
 
     // Lists.
     let mut view = world.snapshot::<actions::ListMembers>(&admin, &Selector::Slug("acme".parse().unwrap())).await;
-    let find = |text: &str, role| MemberFilter { text: Some(text.into()), role };
+    let find = |text: &str, role| MemberFilter { text: Some(text.into()), role, former: false };
     assert_eq!(view.members(&MemberFilter::default(), PAGE).await.unwrap().len(), 2);
     assert_eq!(view.members(&find("BOB", None), PAGE).await.unwrap().len(), 1);
     assert_eq!(view.members(&find("bob@", Some(Role::Editor)), PAGE).await.unwrap().len(), 1);

@@ -70,7 +70,7 @@ async fn nothing_of(b: &Scenario, (key, sent): &(ApiKey, Invitation), a: &mut dy
     let theirs = b.members().await;
     let seen = a.members(&MemberFilter::default(), ALL).await.expect("a read");
     assert!(seen.iter().all(|v| theirs.iter().all(|t| t.user.id != v.user.id)));
-    let text = MemberFilter { text: Some("other".to_owned()), role: None };
+    let text = MemberFilter { text: Some("other".to_owned()), role: None, former: false };
     assert!(a.members(&text, ALL).await.expect("a read").is_empty());
     assert!(a.invitations(ALL).await.expect("a read").iter().all(|v| v.invitation.workspace != b.workspace));
     assert!(a.api_keys(ApiKeyFilter::default(), ALL).await.expect("a read").iter().all(|v| v.key.workspace != b.workspace));

@@ -30,7 +30,7 @@ cases![
 ];
 
 async fn found_by(s: &Scenario, text: &str, role: Option<Role>) -> Vec<String> {
-    let filter = MemberFilter { text: Some(text.to_owned()), role };
+    let filter = MemberFilter { text: Some(text.to_owned()), role, former: false };
     let found = s.reads().await.members(&filter, ALL).await.expect("a read");
     let mut emails: Vec<_> = found.into_iter().filter_map(|v| v.user.email).map(|e| e.as_str().to_owned()).collect();
     emails.sort();
@@ -63,7 +63,7 @@ async fn members_are_found_by_role(world: World) {
     let former = s.join(&world, "former", Role::Editor).await;
     s.remove(&s.admin.caller, former.id, TheirKeys::Keep).await.expect("removed");
     for (role, person) in [(Role::Admin, &s.admin), (Role::Editor, &s.editor), (Role::Viewer, &s.viewer)] {
-        let filter = MemberFilter { text: None, role: Some(role) };
+        let filter = MemberFilter { text: None, role: Some(role), former: false };
         let found = s.reads().await.members(&filter, ALL).await.expect("a read");
         assert_eq!(found.iter().map(|v| v.user.id).collect::<Vec<_>>(), [person.id]);
     }

@@ -79,6 +79,7 @@ pub(super) fn app(world: &World) -> App {
         vault: Arc::new(FixedVault::new(Arc::clone(&world.store) as _, Arc::clone(&world.clock))),
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
+        kept_mail: None,
         slack: None,
         verifier: None,
         provider: None,

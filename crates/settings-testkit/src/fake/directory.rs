@@ -84,7 +84,8 @@ impl ActivityLog for FakeStore {
             }
         }
         for (workspace, user, at) in &seen.members {
-            if let Some(tenant) = state.tenants.get_mut(workspace) {
+            let known = |t: &&mut super::state::Tenant| t.members.contains_key(user);
+            if let Some(tenant) = state.tenants.get_mut(workspace).filter(known) {
                 let last = tenant.activity.entry(*user).or_insert(*at);
                 *last = (*last).max(*at);
             }

@@ -5,6 +5,7 @@ mod accounts;
 mod audit_digest;
 mod checkpoints;
 mod directory;
+mod erasure;
 mod notifications;
 mod outbox;
 mod persist;

@@ -2,14 +2,14 @@
 mod values;
 
 use super::{
-    audit_digest, notifications,
+    audit_digest, erasure, notifications,
     state::{Message, Outcome, PersonRow, State, Tenant},
 };
 use settings_domain::{
     api_keys::ApiKeyWrite,
     change::{ChangeSet, Write},
     environments::{EnvironmentWrite, PRODUCTION, Tier},
-    ids::{InvitationId, WorkspaceId},
+    ids::{InvitationId, PersonId, WorkspaceId},
     invitations::{InvitationState, InvitationWrite},
     members::{Member, MemberWrite, Person},
     notices::Notice,
@@ -51,6 +51,7 @@ pub(super) fn apply(
                 }
                 require(state.tenants.insert(id, Tenant::new(row.clone())).is_none())?;
             }
+            Write::Erasure(w) => erasure::write(state, id, w)?,
             Write::Delivery(w) => notifications::delivery(state, id, w, at)?,
             other => one(state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?, other)?,
         }
@@ -101,8 +102,8 @@ fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
         Write::Event(w) => notifications::event(tenant, w),
         Write::Connection(w) => notifications::connection(tenant, w),
         Write::WebhookSubscription(w) => notifications::webhook(tenant, w),
-        // Needs the queue as well.
-        Write::Delivery(_) => Err(refused("version")),
+        // They need more than the tenant.
+        Write::Delivery(_) | Write::Erasure(_) => Err(refused("version")),
     }
 }
 
@@ -247,7 +248,8 @@ fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Resul
     }
     let id = set.scope().workspace();
     let tenant = state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?;
-    for person in set.events().iter().flat_map(|e| e.personal().into_iter().map(|p| p.person).collect::<Vec<_>>()) {
+    let persons: BTreeSet<_> = set.events().iter().flat_map(|e| e.personal().into_iter().map(|p| p.person)).collect();
+    for person in persons.into_iter().filter(|p| *p != PersonId::ERASED) {
         let row = tenant.persons.entry(person).or_default();
         if row.salt.is_none() {
             row.salt = Some(sealer.new_salt(id, person).map_err(StoreError::unavailable)?);
@@ -256,7 +258,14 @@ fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Resul
     let salts = tenant.salts();
     let mut link = tenant.head.map_or(Link::START, |(seq, hash)| Link { seq, hash });
     for event in set.events() {
-        let event = sealer.seal(&link, event, &salts).map_err(StoreError::unavailable)?;
+        let mut event = event.clone();
+        if event.closes_openings() {
+            let mut unopened = erasure::unopened(&tenant.events);
+            let own = event.personal().into_iter().filter(|f| f.person == PersonId::ERASED);
+            own.for_each(|f| unopened.add(link.seq + 1, f.field));
+            event = event.vouching(&unopened);
+        }
+        let event = sealer.seal(&link, &event, &salts).map_err(StoreError::unavailable)?;
         link = Link { seq: event.record.seq, hash: event.hash };
         tenant.events.push(event);
     }

@@ -26,7 +26,7 @@ use settings_domain::{
     webhook_subscriptions::{Health, SubscriptionRecord},
     workspaces::{Workspace, WorkspaceView},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 #[derive(Debug, Clone)]
@@ -102,6 +102,8 @@ pub(super) struct Tenant {
     pub(super) health: BTreeMap<WebhookSubscriptionId, Health>,
     pub(super) published: BTreeMap<PublishedEventId, EventRecord>,
     pub(super) ledger: BTreeMap<DeliveryId, Entry>,
+    /// MACs of those who were erased.
+    pub(super) erased: BTreeSet<Vec<u8>>,
 }
 
 /// A delivery in the ledger. When it is tried next stands in the queue.
@@ -253,6 +255,7 @@ impl Tenant {
             health: BTreeMap::new(),
             published: BTreeMap::new(),
             ledger: BTreeMap::new(),
+            erased: BTreeSet::new(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {

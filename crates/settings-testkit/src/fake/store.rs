@@ -1,5 +1,5 @@
 //! The door: snapshots, transactions, keys.
-use super::{FakeStore, persist, reads::View, state::State};
+use super::{FakeStore, erasure, persist, reads::View, state::State};
 use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
@@ -8,6 +8,7 @@ use settings_domain::{
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
+    erasure::Traces,
     events::Event,
     idempotency::{IdempotentCall, KEPT, Recorded},
     ids::{
@@ -131,6 +132,14 @@ impl Store for FakeStore {
 impl UnitOfWork for Work {
     async fn slug_taken(&mut self, slug: &Slug) -> Result<bool, StoreError> {
         Ok(self.view.state.by_slug(slug).is_some())
+    }
+    async fn traces(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
+        let state = &self.view.state;
+        Ok(state.tenants.get(&self.workspace).and_then(|t| erasure::traces(state, t, user)))
+    }
+    async fn was_erased(&mut self, subject: &Digest) -> Result<bool, StoreError> {
+        let tenant = self.view.state.tenants.get(&self.workspace);
+        Ok(tenant.is_some_and(|t| t.erased.contains(subject.as_bytes().as_slice())))
     }
     async fn recorded(&mut self, call: &IdempotentCall) -> Result<Recorded, StoreError> {
         let scope = self.outcome_scope();

@@ -83,6 +83,12 @@ pub(super) enum Command {
         with_keys: bool,
         seen: Seen,
     },
+    /// Confirmed by the right address, or by another.
+    Erase {
+        who: Who,
+        whom: Whom,
+        right: bool,
+    },
     Seats {
         who: Who,
         limit: i64,
@@ -126,6 +132,7 @@ impl Command {
             Self::Accept { .. } => "accept",
             Self::ChangeRole { .. } => "change role",
             Self::Remove { .. } => "remove",
+            Self::Erase { .. } => "erase",
             Self::Seats { .. } => "seats",
             Self::Rename { .. } => "rename",
             Self::Advance { .. } => "advance",
@@ -169,6 +176,8 @@ pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
             .prop_map(|(who, whom, role, seen)| Command::ChangeRole { who, whom, role, seen }),
         2 => (who(), whom(), any::<bool>(), seen())
             .prop_map(|(who, whom, with_keys, seen)| Command::Remove { who, whom, with_keys, seen }),
+        2 => (who(), whom(), prop_oneof![4 => Just(true), 1 => Just(false)])
+            .prop_map(|(who, whom, right)| Command::Erase { who, whom, right }),
         2 => (who(), 0_i64..8, seen()).prop_map(|(who, limit, seen)| Command::Seats { who, limit, seen }),
         1 => (who(), 0_u8..3, seen()).prop_map(|(who, name, seen)| Command::Rename { who, name, seen }),
         3 => prop_oneof![1_i64..30, Just(167), Just(168)].prop_map(|hours| Command::Advance { hours }),

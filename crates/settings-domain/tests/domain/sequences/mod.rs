@@ -74,6 +74,7 @@ fn the_sequences_meet_every_outcome() {
         accept: done, email-not-verified, invitation-email-mismatch, invitation-expired, not-found
         change role: denied, done, last-admin, not in, not-found, nothing, stale
         remove: denied, done, last-admin, not in, not-found, stale
+        erase: denied, done, last-admin, not in, not-found, validation-failed
         seats: denied, done, not in, nothing, seat-limit-below-usage, stale
         rename: denied, done, not in, nothing, stale
         create key: denied, done, not in, validation-failed

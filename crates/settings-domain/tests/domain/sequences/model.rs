@@ -185,6 +185,7 @@ impl Model {
             Command::Accept { nth, by, token, proven } => self.accept(nth, by, token, proven),
             Command::ChangeRole { who, whom, role, seen } => self.change_role(who, whom, role, seen),
             Command::Remove { who, whom, with_keys, seen } => self.remove(who, whom, with_keys, seen),
+            Command::Erase { who, whom, right } => self.erase(who, whom, right),
             Command::Seats { who, limit, seen } => self.set_seats(who, limit, seen),
             Command::Rename { who, name, seen } => self.rename(who, name, seen),
             Command::CreateKey { who, scopes, hours } => self.create_key(who, scopes, hours),

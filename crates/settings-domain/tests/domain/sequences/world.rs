@@ -238,6 +238,7 @@ impl World {
             Command::Accept { nth, by, token: brings, proven } => self.accept(nth, by, brings, proven),
             Command::ChangeRole { who, whom, role, seen } => self.change_role(who, whom, role, seen),
             Command::Remove { who, whom, with_keys, seen } => self.remove(who, whom, with_keys, seen),
+            Command::Erase { who, whom, right } => self.erase(who, whom, right),
             Command::Seats { who, limit, seen } => self.set_seats(who, limit, seen),
             Command::Rename { who, name: n, seen } => self.rename(who, n, seen),
             Command::CreateKey { who, scopes, hours } => self.create_key(who, scopes, hours),

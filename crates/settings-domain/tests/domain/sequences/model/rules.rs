@@ -139,6 +139,25 @@ impl Model {
         Ok(Outcome::Done(facts))
     }
 
+    pub(super) fn erase(&mut self, who: Who, whom: Whom, right: bool) -> Answer {
+        const NOBODY: usize = usize::MAX - 1;
+        self.enter(who, None)?;
+        let account = self.meant(whom);
+        let Some((role, active, _)) = self.members.get(&account).copied() else { return refuse("not-found") };
+        if !right {
+            return refuse("validation-failed");
+        }
+        if active && role == Role::Admin && self.admins() == 1 {
+            return refuse("last-admin");
+        }
+        self.members.remove(&account);
+        self.invitations.retain(|i| i.address != account);
+        let taken = self.take_back(account, |_| true);
+        self.invitations.iter_mut().filter(|i| i.by == account).for_each(|i| i.by = NOBODY);
+        self.keys.iter_mut().filter(|k| k.by == account).for_each(|k| k.by = NOBODY);
+        Ok(Outcome::Done([vec!["invitation.revoked"; taken], vec!["member.erased"]].concat()))
+    }
+
     pub(super) fn set_seats(&mut self, who: Who, limit: i64, seen: Seen) -> Answer {
         self.enter(who, WORKSPACE_WRITE)?;
         fresh(seen)?;
@@ -202,11 +221,14 @@ impl Model {
         Ok(Outcome::Done(vec!["workspace.environment_updated"; changes]))
     }
 
-    fn target(&self, whom: Whom, seen: Seen) -> Result<(usize, Role, i64), Outcome> {
-        let account = match whom {
+    fn meant(&self, whom: Whom) -> usize {
+        match whom {
             Whom::Account(n) => n,
             Whom::Member(nth) => self.members.keys().cycle().nth(nth).copied().unwrap_or_default(),
-        };
+        }
+    }
+    fn target(&self, whom: Whom, seen: Seen) -> Result<(usize, Role, i64), Outcome> {
+        let account = self.meant(whom);
         match self.members.get(&account) {
             Some((role, true, version)) if seen != Seen::Older => Ok((account, *role, *version)),
             Some((_, true, _)) => Err(Outcome::Refused("stale")),

@@ -5,17 +5,19 @@ use super::{
         command::{Proven, Seen, Token, Who, Whom},
         model::Outcome,
     },
-    Answer, World, account, address, capitals, name, rows, token,
+    Answer, World, account, address, capitals, name, number, rows, token,
 };
 use crate::support::{facts, is_nothing, uuid};
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
     change::Change,
     environments::{Environment, EnvironmentRights, PRODUCTION, Tier, Wanted},
+    erasure::{Found, Traces, erase},
     error::{Classified, Refused},
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, UserId},
     impact::Guard,
     invitations::{AcceptError, Invitation, Invitee},
+    members::Person,
     policy::{Actor, Role, ScopeSet, actions, permit},
     tokens::{Digest, Seal},
     workspaces::WorkspacePatch,
@@ -114,6 +116,30 @@ impl World {
         let (sent, guard) = (self.sent_by(there.user), guard(seen, there.version));
         let change = there.remove(&permit, &self.headcount(), &sent, &keys, &guard);
         self.finish(person_behind(permit.actor()), change)
+    }
+
+    pub(super) fn erase(&mut self, who: Who, whom: Whom, right: bool) -> Answer {
+        let permit = self.permit::<actions::EraseMember>(who)?;
+        let there = self.target(whom)?;
+        let email = address(number(there.user));
+        let theirs =
+            |p: &&Person| p.user == Some(there.user) || p.id == there.person || p.email.as_ref() == Some(&email);
+        let traces = Traces {
+            user: there.user,
+            email: Some(email.clone()),
+            persons: self.persons.values().filter(theirs).map(|p| p.id).collect(),
+            addresses: [email.key().clone()].into(),
+            texts: [email.as_str().to_owned()].into(),
+            accounts: [].into(),
+            events: 0,
+            members: vec![there.clone()],
+        };
+        let (heads, sent) = (self.headcount(), self.sent_by(there.user));
+        let keys = self.keys.iter().filter(|k| k.created_by == Some(there.user)).cloned().collect();
+        let found = Found { traces, heads, sent, keys, digest: None, notifications: None, head: 0 };
+        let confirm = if right { capitals(&email) } else { address(7) };
+        let change = erase(&permit, &found, Digest::new([9; 32]), confirm.as_str());
+        self.finish(person_behind(permit.actor()), change.map_err(Refused::Rule))
     }
 
     pub(super) fn set_seats(&mut self, who: Who, limit: i64, seen: Seen) -> Answer {

@@ -146,6 +146,19 @@ impl World {
                 let row = self.keys.iter_mut().find(|k| k.id == *id).expect("a key that is there");
                 assert!(*at == now && row.revoked_at.replace(*at).is_none(), "a key is revoked once");
             }
+            Write::Erasure(gone) => {
+                assert!(self.members.keys().any(|u| gone.users.contains(u)), "nobody to erase");
+                self.members.retain(|user, m| !gone.users.contains(user) && !gone.persons.contains(&m.person));
+                self.persons.retain(|id, _| !gone.persons.contains(id));
+                self.invitations
+                    .retain(|i| !gone.persons.contains(&i.person) && !gone.addresses.contains(i.email.key()));
+                for i in &mut self.invitations {
+                    i.invited_by = i.invited_by.filter(|u| !gone.users.contains(u));
+                }
+                for k in &mut self.keys {
+                    k.created_by = k.created_by.filter(|u| !gone.users.contains(u));
+                }
+            }
             Write::Environment(EnvironmentWrite::Update(_))
             | Write::Workspace(WorkspaceWrite::Delete(_))
             | Write::Variable(_)
