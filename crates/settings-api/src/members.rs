@@ -432,7 +432,8 @@ async fn erase(
     let erased = done.value();
     // The erasure is durable: whatever becomes of its receipt, the answer is that it was done.
     let receipt = api.app().erasure_receipt(permit.scope().workspace(), erased).await;
-    let receipt = receipt.inspect_err(|error| tracing::error!(seq = erased.seq, %error, "no receipt of an erasure")).ok();
+    let receipt =
+        receipt.inspect_err(|error| tracing::error!(seq = erased.seq, %error, "no receipt of an erasure")).ok();
     Ok(Answer::ok(&Erased {
         tombstone: TOMBSTONE,
         audit_events_rewritten: erased.events,

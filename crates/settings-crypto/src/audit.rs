@@ -132,8 +132,7 @@ impl AuditSealer for AuditKeys {
             let field = || personal.field.to_owned();
             let hash = hex::encode(salt.commit(place, &personal.value));
             commitments.push(Commitment { field: field(), hash });
-            let sealed =
-                if erased { None } else { Some(salt.seal(place, &personal.value).map_err(no_entropy)?) };
+            let sealed = if erased { None } else { Some(salt.seal(place, &personal.value).map_err(no_entropy)?) };
             openings.push(Opening { field: field(), person: personal.person, sealed });
         }
         let hash = chain::hash(&prev.hash, &record, &commitments);

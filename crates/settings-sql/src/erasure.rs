@@ -155,7 +155,8 @@ pub async fn traces<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -> 
         tx.run(Stmt::new(LOCK_ACCOUNT).bind(account.as_uuid())).await?;
         let columns = ["issuer", "subject", "email", "name", "avatar_url"];
         let stmt = Stmt::new(ACCOUNT).bind(account.as_uuid());
-        let texts = tx.first(stmt, |row| columns.iter().map(|c| row.maybe_text(c)).collect::<Result<Vec<_>, _>>()).await?;
+        let texts =
+            tx.first(stmt, |row| columns.iter().map(|c| row.maybe_text(c)).collect::<Result<Vec<_>, _>>()).await?;
         let Some(mut texts) = texts else { continue };
         let email: Option<Email> = texts.get(2).and_then(|e| e.as_ref()).and_then(|e| e.parse().ok());
         texts.remove(0);
@@ -267,7 +268,8 @@ async fn undeliver<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, to: Uuid) -> Resul
 /// Empties a person's openings, in steps along the index.
 async fn empty<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, person: PersonId) -> Result<(), StoreError> {
     let span = Stmt::new(SPAN).bind(workspace).bind(person.as_uuid());
-    let (first, last) = tx.one(span, |row| Ok((row.get::<Option<i64>>("first")?, row.get::<Option<i64>>("last")?))).await?;
+    let (first, last) =
+        tx.one(span, |row| Ok((row.get::<Option<i64>>("first")?, row.get::<Option<i64>>("last")?))).await?;
     let (Some(mut from), Some(last)) = (first, last) else { return Ok(()) };
     while from <= last {
         let stmt = Stmt::new(EMPTY).bind(workspace).bind(person.as_uuid()).bind(PersonId::ERASED.as_uuid());

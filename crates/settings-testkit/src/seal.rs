@@ -104,7 +104,12 @@ impl AuditSealer for PlainSealer {
     }
 
     fn receipt(&self, workspace: WorkspaceId, erasure: &ErasureNote) -> Result<String, SealError> {
-        Ok(format!("plain-erasure/{workspace}\n{}\n{}\n{}\n", erasure.link.seq, hex(&erasure.link.hash), erasure.events))
+        Ok(format!(
+            "plain-erasure/{workspace}\n{}\n{}\n{}\n",
+            erasure.link.seq,
+            hex(&erasure.link.hash),
+            erasure.events
+        ))
     }
 
     fn checkpoint(&self, workspace: WorkspaceId, link: &Link) -> Result<String, SealError> {

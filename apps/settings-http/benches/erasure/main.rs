@@ -1,8 +1,21 @@
 //! The figures of erasure in docs/performance.md: `cargo bench -p settings-http --bench erasure`. Somebody with a million
 //! events is erased, while another workspace is written to without a pause.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a bench")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a bench"
+)]
 #[path = "../../tests/http/support/mod.rs"]
-#[allow(dead_code, unused_imports, unused_macros, clippy::disallowed_methods, reason = "the tests' people, of whom this needs few")]
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    clippy::disallowed_methods,
+    reason = "the tests' people, of whom this needs few"
+)]
 mod support;
 
 use std::{
@@ -21,7 +34,9 @@ const EVENTS: i64 = 1_000_000;
 async fn fill(tenant: &Tenant, whom: &Member) {
     let (series, id, bytes, user, analyze) = match tenant.site.home.store {
         Store::Sqlite => (
-            format!("(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) SELECT i FROM n)"),
+            format!(
+                "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) SELECT i FROM n)"
+            ),
             "randomblob(16)",
             "randomblob(65)",
             format!("X'{}'", whom.id.replace('-', "")),

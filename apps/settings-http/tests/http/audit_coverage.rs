@@ -107,11 +107,8 @@ async fn nothing_is_left_out(site: &Site) {
     const HARMLESS: [&str; 2] = ["POST /api-keys/verify", "POST /api/variables/import/preview"];
     /// What these leave is compared where the tenant is founded and joined.
     // An erasure rewrites the past, so what it adds is compared in `erasure`.
-    const ELSEWHERE: [&str; 3] = [
-        "POST /api/organizations",
-        "POST /api/invitations/{token}/accept",
-        "POST /workspace/members/{userId}/erase",
-    ];
+    const ELSEWHERE: [&str; 3] =
+        ["POST /api/organizations", "POST /api/invitations/{token}/accept", "POST /workspace/members/{userId}/erase"];
     let document = site.anonymous().get("/openapi.json").await.has(200).json();
     let done = COMPARED.lock().unwrap().clone();
     let same = |template: &str, call: &str| {

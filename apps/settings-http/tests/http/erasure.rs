@@ -53,7 +53,9 @@ fn spellings(text: &str) -> Vec<Vec<u8>> {
         all.push(utf16.iter().flat_map(|u| u.to_le_bytes()).collect());
         all.push(utf16.iter().flat_map(|u| u.to_be_bytes()).collect());
         all.push(hex.to_uppercase().into_bytes());
-        all.extend([hex, url.replace('+', "%20"), url, escaped, text.chars().rev().collect(), text].map(String::into_bytes));
+        all.extend(
+            [hex, url.replace('+', "%20"), url, escaped, text.chars().rev().collect(), text].map(String::into_bytes),
+        );
     }
     all.sort();
     all.dedup();
@@ -134,8 +136,15 @@ async fn nothing_names_an_erased_person(store: Store) {
     assert_eq!(again.ok()["receipt"], answer["receipt"]);
 
     let mut needles: Vec<Vec<u8>> = texts.iter().flat_map(|t| spellings(t)).collect();
-    let paths = ["/audit/events?limit=100", "/workspace/members", "/workspace/invitations", "/workspace/api-keys",
-        "/workspace/audit-digest", "/workspace/notifications", "/workspace/notifications/deliveries"];
+    let paths = [
+        "/audit/events?limit=100",
+        "/workspace/members",
+        "/workspace/invitations",
+        "/workspace/api-keys",
+        "/workspace/audit-digest",
+        "/workspace/notifications",
+        "/workspace/notifications/deliveries",
+    ];
     for path in paths {
         let answer = tenant.admin.get(tenant.path(path)).await;
         assert_eq!(answer.status, 200, "{path}");
@@ -193,7 +202,8 @@ async fn a_workspace_keeps_its_last_admin_from_erasure(store: Store) {
     let tenant = site.tenant().await;
     assert_unchanged(&tenant, async {
         erase(&tenant, &tenant.admin, &tenant.admin).await.problem(409, "last-admin");
-        let by = tenant.platform.post(erase_path(&tenant, &tenant.admin.id), json!({"confirm": tenant.admin.person.email}));
+        let by =
+            tenant.platform.post(erase_path(&tenant, &tenant.admin.id), json!({"confirm": tenant.admin.person.email}));
         by.await.problem(409, "last-admin");
     })
     .await;
@@ -275,7 +285,9 @@ async fn hiding_somebody_without_an_erasure_is_found(store: Store) {
     tenant.intact().await;
     let (nobody, off) = match store {
         Store::Sqlite => ("X'ffffffffffffffffffffffffffffffff'", "DROP TRIGGER audit_openings_only_erased"),
-        Store::Postgres => ("'ffffffff-ffff-ffff-ffff-ffffffffffff'", "ALTER TABLE audit_openings DISABLE TRIGGER USER"),
+        Store::Postgres => {
+            ("'ffffffff-ffff-ffff-ffff-ffffffffffff'", "ALTER TABLE audit_openings DISABLE TRIGGER USER")
+        }
     };
     // The opening and its salt come back from a copy.
     let back = "UPDATE audit_openings SET sealed = (SELECT k.sealed FROM kept k WHERE k.seq = audit_openings.seq AND k.field = \

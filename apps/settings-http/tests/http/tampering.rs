@@ -46,7 +46,16 @@ async fn tamper(tenant: &Tenant, statement: &str) {
 /// The place of the first event that does not verify.
 async fn first_broken(tenant: &Tenant, what: &str) -> i64 {
     let verdict = tenant.admin.get(tenant.path("/audit/verify")).await.ok();
-    shape::is(&verdict, &[("events", "number"), ("erasedFields", "number"), ("head", "text"), ("intact", "flag"), ("firstBroken", "object")]);
+    shape::is(
+        &verdict,
+        &[
+            ("events", "number"),
+            ("erasedFields", "number"),
+            ("head", "text"),
+            ("intact", "flag"),
+            ("firstBroken", "object"),
+        ],
+    );
     assert_eq!(verdict["intact"], false, "{what}: nobody noticed");
     shape::is(&verdict["firstBroken"], &[("seq", "number"), ("fault", "text")]);
     let seq = verdict["firstBroken"]["seq"].as_i64().unwrap();

@@ -88,7 +88,15 @@ fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: S
 }
 
 fn shown(cx: &Cx, title: &str, status: StatusCode, body: Markup) -> Answer {
-    let d = Dialog { section: "members", title, back: "members", back_label: "Members", wide: false, guard_copy: false, body };
+    let d = Dialog {
+        section: "members",
+        title,
+        back: "members",
+        back_label: "Members",
+        wide: false,
+        guard_copy: false,
+        body,
+    };
     respond::shown(status, dialog(cx, &d))
 }
 

@@ -34,7 +34,11 @@ async fn an_erasure_is_confirmed_by_the_address_and_shows_its_receipt() {
     let other = stage.post(&admin, &path, &[("confirm", "leaver@people.example")]).await;
     assert_eq!(other.status, StatusCode::CONFLICT);
     assert!(other.text.contains("Already erased"));
-    assert_eq!(stage.get(Some(&whom), "/acme/settings/workspace").await.status, StatusCode::SEE_OTHER, "the session is over");
+    assert_eq!(
+        stage.get(Some(&whom), "/acme/settings/workspace").await.status,
+        StatusCode::SEE_OTHER,
+        "the session is over"
+    );
     let keys = stage.get(Some(&admin), "/acme/settings/api-keys?creator=departed").await;
     assert!(keys.text.contains(&format!("api-keys/{key}/revoke")), "the key is among those of people who left");
     let log = stage.get(Some(&admin), "/acme/settings/audit-log").await;

@@ -105,7 +105,8 @@ fn after_an_erasure_everything_verifies_and_only_that_person_is_gone() {
 fn who_comes_back_after_an_erasure_must_be_a_new_person() {
     let mut log = Log::of_two_people(1);
     let bob = log.member(BOB);
-    let commitments = |log: &Log| log.events.iter().flat_map(|e| e.commitments.clone()).map(|c| c.hash).collect::<Vec<_>>();
+    let commitments =
+        |log: &Log| log.events.iter().flat_map(|e| e.commitments.clone()).map(|c| c.hash).collect::<Vec<_>>();
     log.erase(bob.person);
     let before = commitments(&log);
     // Even under the old id there is a new salt, which opens nothing of before.

@@ -76,7 +76,9 @@ impl UnopenedCheck {
     pub fn finish(&self) -> Result<(), (i64, &'static str)> {
         match (&self.vouched, self.seen.first) {
             (None, None) => Ok(()),
-            (None, Some(seq)) => Err((seq, "a personal value was emptied and no erasure says so: somebody is being hidden")),
+            (None, Some(seq)) => {
+                Err((seq, "a personal value was emptied and no erasure says so: somebody is being hidden"))
+            }
             (Some((_, Some(said))), _) if *said == self.seen.digest() => Ok(()),
             (Some((seq, _)), _) => {
                 Err((*seq, "what can be read is not what this erasure left: a personal value was emptied or put back"))

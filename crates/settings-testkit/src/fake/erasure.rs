@@ -17,7 +17,9 @@ pub(super) fn traces(state: &State, tenant: &Tenant, user: UserId) -> Option<Tra
     loop {
         let before = (persons.len(), users.len());
         persons.extend(tenant.members.values().filter(|m| users.contains(&m.user)).map(|m| m.person));
-        persons.extend(tenant.persons.iter().filter(|(_, p)| p.user.is_some_and(|u| users.contains(&u))).map(|(id, _)| *id));
+        persons.extend(
+            tenant.persons.iter().filter(|(_, p)| p.user.is_some_and(|u| users.contains(&u))).map(|(id, _)| *id),
+        );
         users.extend(tenant.members.values().filter(|m| persons.contains(&m.person)).map(|m| m.user));
         if before == (persons.len(), users.len()) {
             break;
@@ -25,16 +27,25 @@ pub(super) fn traces(state: &State, tenant: &Tenant, user: UserId) -> Option<Tra
     }
     let accounts: Vec<_> = users.iter().filter_map(|u| state.accounts.get(u)).collect();
     let invitations = || tenant.invitations.values().filter(|i| persons.contains(&i.person));
-    let mut addresses: BTreeSet<_> = accounts.iter().filter_map(|a| a.email.as_ref()).map(|e| e.key().clone()).collect();
+    let mut addresses: BTreeSet<_> =
+        accounts.iter().filter_map(|a| a.email.as_ref()).map(|e| e.key().clone()).collect();
     addresses.extend(invitations().map(|i| i.email.key().clone()));
     addresses.extend(persons.iter().filter_map(|p| tenant.persons.get(p)?.email.clone()));
     let mut texts: BTreeSet<String> = addresses.iter().map(|a| a.as_str().to_owned()).collect();
     texts.extend(invitations().map(|i| i.email.as_str().to_owned()));
     for a in &accounts {
-        let said = [Some(a.subject.clone()), a.name.clone(), a.picture.clone(), a.email.as_ref().map(|e| e.as_str().to_owned())];
+        let said = [
+            Some(a.subject.clone()),
+            a.name.clone(),
+            a.picture.clone(),
+            a.email.as_ref().map(|e| e.as_str().to_owned()),
+        ];
         texts.extend(said.into_iter().flatten().filter(|t| !t.trim().is_empty()));
     }
-    let invited = tenant.persons.iter().filter(|(_, p)| p.user.is_none() && p.email.as_ref().is_some_and(|e| addresses.contains(e)));
+    let invited = tenant
+        .persons
+        .iter()
+        .filter(|(_, p)| p.user.is_none() && p.email.as_ref().is_some_and(|e| addresses.contains(e)));
     let invited: Vec<_> = invited.map(|(id, _)| *id).collect();
     persons.extend(invited);
     let speaks = |e: &&SealedEvent| e.openings.iter().any(|o| o.sealed.is_some() && persons.contains(&o.person));
@@ -78,7 +89,8 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
     for key in tenant.keys.values_mut() {
         key.key.created_by = key.key.created_by.filter(|u| !is_user(u));
     }
-    let gone = |person: &PersonId, email: &Email| write.persons.contains(person) || write.addresses.contains(email.key());
+    let gone =
+        |person: &PersonId, email: &Email| write.persons.contains(person) || write.addresses.contains(email.key());
     let invitations: BTreeSet<_> =
         tenant.invitations.iter().filter(|(_, i)| gone(&i.person, &i.email)).map(|(id, _)| *id).collect();
     tenant.invitations.retain(|id, _| !invitations.contains(id));
@@ -90,16 +102,27 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
         person.email = person.email.take().filter(|e| !write.addresses.contains(e));
         person.user = person.user.filter(|u| !is_user(u));
     }
-    for opening in tenant.events.iter_mut().flat_map(|e| &mut e.openings).filter(|o| write.persons.contains(&o.person)) {
+    for opening in tenant.events.iter_mut().flat_map(|e| &mut e.openings).filter(|o| write.persons.contains(&o.person))
+    {
         opening.sealed = None;
         opening.person = PersonId::ERASED;
     }
-    let recipients: BTreeSet<_> = tenant.notifications.iter().flat_map(|n| n.recipients()).cloned().collect::<Vec<_>>()
-        .into_iter().filter(|r| write.addresses.contains(r.email.key())).map(|r| r.id).collect();
+    let recipients: BTreeSet<_> = tenant
+        .notifications
+        .iter()
+        .flat_map(|n| n.recipients())
+        .cloned()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .filter(|r| write.addresses.contains(r.email.key()))
+        .map(|r| r.id)
+        .collect();
     for entry in tenant.ledger.values_mut() {
         match &mut entry.delivery.destination {
             Destination::Member(user) if is_user(user) => *user = UserId::from_uuid(PersonId::ERASED.as_uuid()),
-            Destination::Recipient(id) if recipients.contains(id) => *id = RecipientId::from_uuid(PersonId::ERASED.as_uuid()),
+            Destination::Recipient(id) if recipients.contains(id) => {
+                *id = RecipientId::from_uuid(PersonId::ERASED.as_uuid())
+            }
             _ => {}
         }
     }
@@ -116,7 +139,8 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
     });
     let mut links = BTreeSet::new();
     if !write.accounts.is_empty() {
-        links = state.links.iter().filter(|(_, l)| write.addresses.contains(l.email.key())).map(|(id, _)| *id).collect();
+        links =
+            state.links.iter().filter(|(_, l)| write.addresses.contains(l.email.key())).map(|(id, _)| *id).collect();
         state.links.retain(|id, _| !links.contains(id));
         state.sessions.retain(|_, s| !write.accounts.contains(&s.user));
         state.accounts.retain(|id, _| !write.accounts.contains(id));

@@ -158,7 +158,10 @@ impl TenantReads for View {
     }
     async fn members(&mut self, filter: &MemberFilter, p: Page) -> Result<Vec<MemberView>, StoreError> {
         Ok(self.list(|t| {
-            let active = t.members.values().filter(|m| m.is_active() != filter.former && filter.role.is_none_or(|r| r == m.role));
+            let active = t
+                .members
+                .values()
+                .filter(|m| m.is_active() != filter.former && filter.role.is_none_or(|r| r == m.role));
             let views = active.filter_map(|m| t.member_view(m, &self.state)).filter(|v| text_fits(v, filter));
             page(views, p, |v| v.member.user.as_uuid())
         }))

@@ -122,7 +122,8 @@ impl World {
         let permit = self.permit::<actions::EraseMember>(who)?;
         let there = self.target(whom)?;
         let email = address(number(there.user));
-        let theirs = |p: &&Person| p.user == Some(there.user) || p.id == there.person || p.email.as_ref() == Some(&email);
+        let theirs =
+            |p: &&Person| p.user == Some(there.user) || p.id == there.person || p.email.as_ref() == Some(&email);
         let traces = Traces {
             user: there.user,
             email: Some(email.clone()),

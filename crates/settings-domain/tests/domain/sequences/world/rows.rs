@@ -150,7 +150,8 @@ impl World {
                 assert!(self.members.keys().any(|u| gone.users.contains(u)), "nobody to erase");
                 self.members.retain(|user, m| !gone.users.contains(user) && !gone.persons.contains(&m.person));
                 self.persons.retain(|id, _| !gone.persons.contains(id));
-                self.invitations.retain(|i| !gone.persons.contains(&i.person) && !gone.addresses.contains(i.email.key()));
+                self.invitations
+                    .retain(|i| !gone.persons.contains(&i.person) && !gone.addresses.contains(i.email.key()));
                 for i in &mut self.invitations {
                     i.invited_by = i.invited_by.filter(|u| !gone.users.contains(u));
                 }
