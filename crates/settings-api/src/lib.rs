@@ -12,6 +12,7 @@ mod dialect;
 mod dispatch;
 pub mod edge;
 mod environments;
+mod erasure;
 mod events;
 pub mod input;
 mod invitations;
@@ -130,6 +131,7 @@ pub fn operations() -> Vec<Operation> {
         workspaces::operations(),
         environments::operations(),
         members::operations(),
+        erasure::operations(),
         invitations::operations(),
         api_keys::operations(),
         variables::operations(),
