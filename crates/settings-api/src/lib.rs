@@ -13,6 +13,7 @@ mod dialect;
 mod dispatch;
 pub mod edge;
 mod environments;
+mod erasure;
 mod events;
 pub mod input;
 mod invitations;
@@ -131,6 +132,7 @@ pub fn operations() -> Vec<Operation> {
         workspaces::operations(),
         environments::operations(),
         members::operations(),
+        erasure::operations(),
         invitations::operations(),
         api_keys::operations(),
         variables::operations(),
