@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod audit_digest;
 pub mod authenticate;
+pub mod billing;
 pub mod connections;
 pub mod denials;
 pub mod environments;
@@ -34,6 +35,7 @@ use settings_domain::{
         Clock, Entropy,
         accounts::Accounts,
         audit::AuditSealer,
+        billing::{BillingGateway, BillingQueue},
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         outbound::Outbound,
@@ -51,7 +53,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
 pub trait AnyStore:
-    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + DueDigests + Upkeep
+    Store
+    + Resolving
+    + DataKeyStore
+    + KeyDirectory
+    + Accounts
+    + Directory
+    + ActivityLog
+    + Outbox
+    + DueDigests
+    + BillingQueue
+    + Upkeep
 {
 }
 impl<T> AnyStore for T where
@@ -64,6 +76,7 @@ impl<T> AnyStore for T where
         + ActivityLog
         + Outbox
         + DueDigests
+        + BillingQueue
         + Upkeep
 {
 }
@@ -100,6 +113,8 @@ pub struct Ports {
     pub prober: Arc<dyn ModelProber>,
     /// Slack; `None` where the operator has not set it up.
     pub slack: Option<Arc<dyn SlackApi>>,
+    /// The billing service; `None` where the operator has not set one up.
+    pub billing: Option<Arc<dyn BillingGateway>>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
     /// Where people sign in; `None` where they do by e-mailed links, or not here.
