@@ -10,6 +10,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const REST: Duration = Duration::from_millis(500);
 /// How often a worker looks for more while it waits for slow receivers.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is looked for subscriptions that were not checked for a day, and for new workspaces.
+const BILLING: Duration = Duration::from_secs(10);
+/// How often usage is reported.
+const USAGE: Duration = Duration::from_secs(5);
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -65,6 +69,7 @@ async fn count_keys(app: &App) {
 /// Starts the worker: one task that sends, and one that begins digests and counts what waits, so that a long queue holds
 /// neither up.
 pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, senders: Senders) {
+    start_billing(tasks, stop, app.clone());
     let (sending, ending) = (app.clone(), stop.clone());
     tasks.spawn(async move {
         while !ending.is_cancelled() {
@@ -87,6 +92,34 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: A
                 #[expect(clippy::cast_precision_loss, reason = "a gauge")]
                 Ok(depth) => metrics::gauge!("settings_outbox_waiting").set(depth as f64),
                 Err(error) => tracing::debug!(%error, "the outbox could not be counted"),
+            }
+        }
+    });
+}
+
+/// Starts what keeps up with the billing service: customers, subscriptions and seats, and the reports of usage. Apart from
+/// the rest, since it waits for somebody else.
+fn start_billing(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>) {
+    if app.ports().billing.is_none() {
+        return;
+    }
+    let (checking, ending) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        // At once, so that the first summary knows its customer.
+        loop {
+            if let Err(error) = checking.check_billing().await {
+                tracing::warn!(%error, "it could not be seen which subscriptions are to be checked");
+            }
+            if !rest(BILLING, &ending).await {
+                return;
+            }
+        }
+    });
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        while rest(USAGE, &stop).await {
+            if let Err(error) = app.report_usage().await {
+                tracing::warn!(%error, "it could not be seen which usage is to be reported");
             }
         }
     });

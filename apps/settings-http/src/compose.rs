@@ -54,6 +54,8 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
     let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
     let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
     let slack = slack(config)?;
+    let entropy = Arc::new(entropy);
+    let billing = config.stripe.gateway(Arc::clone(&entropy) as _)?;
     let ports = Ports {
         store,
         mint: Arc::new(Tokens::new(&root)),
@@ -62,10 +64,11 @@ pub(crate) async fn service(config: &Config, database: &Database, public_url: St
         outbound: Arc::clone(&webhooks) as _,
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
         slack: slack.clone(),
+        billing: billing.map(|client| client as _),
         verifier: issuer.verifier,
         provider: issuer.provider,
         clock,
-        entropy: Arc::new(entropy),
+        entropy,
     };
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let senders = Senders { mailer, webhooks, slack };

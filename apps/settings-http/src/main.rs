@@ -1,5 +1,6 @@
 //! The settings service: reads the configuration, chooses the adapters, serves.
 mod background;
+mod billing;
 mod commands;
 mod compose;
 mod config;

@@ -161,10 +161,7 @@ pub async fn write<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, write: &BillingWri
 }
 
 /// Whose customer it is.
-pub async fn of_customer<D: SqlDb>(
-    tx: &mut Tx<D>,
-    customer: &CustomerId,
-) -> Result<Option<WorkspaceId>, StoreError> {
+pub async fn of_customer<D: SqlDb>(tx: &mut Tx<D>, customer: &CustomerId) -> Result<Option<WorkspaceId>, StoreError> {
     let stmt = Stmt::new(OF_CUSTOMER).text(customer.as_str());
     tx.first(stmt, |row| row.id("workspace_id").map(WorkspaceId::from_uuid)).await
 }

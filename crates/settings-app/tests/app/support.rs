@@ -33,6 +33,7 @@ pub(crate) fn stage_with(vault: impl FnOnce(Arc<FakeStore>, Arc<FixedClock>) -> 
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
         slack: None,
+        billing: None,
         verifier: None,
         provider: None,
         clock: Arc::new(FixedClock(store.now())),

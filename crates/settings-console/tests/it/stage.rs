@@ -131,6 +131,7 @@ impl Stage {
             outbound: Arc::new(FixedOutbound),
             prober: Arc::new(FixedProber),
             slack: Some(Arc::new(slack.clone())),
+            billing: None,
             verifier: None,
             provider: None,
             clock: Arc::new(FixedClock(store.now())),

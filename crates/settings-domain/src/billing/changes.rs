@@ -111,9 +111,11 @@ impl UsageReport {
             Counted::New(record) => {
                 // A metric's name is a text of whoever reports it: it stands aside.
                 let author = permit.actor().person().unwrap_or(PersonId::NOBODY);
-                let details = Details::new()
-                    .change("quantity", None, Some(record.quantity.get().into()))
-                    .personal("metric", author, record.metric.as_str());
+                let details = Details::new().change("quantity", None, Some(record.quantity.get().into())).personal(
+                    "metric",
+                    author,
+                    record.metric.as_str(),
+                );
                 let write = Write::Billing(BillingWrite::Usage(record.clone()));
                 Change::decided(permit, write, Target::Billing, details, UsageReceipt { record, known: false })
             }

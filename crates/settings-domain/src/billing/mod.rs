@@ -5,6 +5,7 @@
 mod changes;
 pub mod events;
 mod names;
+pub mod portal;
 pub mod seats;
 mod subscription;
 pub mod summary;

@@ -29,6 +29,14 @@ pub enum BillingError {
 }
 
 impl BillingError {
+    /// What happened, in one of our own words.
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Unavailable(cause) | Self::Refused(cause) | Self::Gone(cause) | Self::Misconfigured(cause) => cause,
+            Self::RateLimited(_) => "the billing service asks to wait",
+        }
+    }
     /// Whether and when the same is worth another attempt of a queue.
     #[must_use]
     pub const fn retry(&self) -> Retry {
@@ -142,10 +150,7 @@ pub trait BillingQueue: Send + Sync {
     async fn checked(&self, workspace: WorkspaceId, next_in: Duration) -> Result<(), StoreError>;
     /// Usage of workspaces with a customer that was not reported yet and is not older than
     /// [`LATEST`](crate::billing::usage::LATEST), those that were tried least first.
-    async fn unreported_usage(
-        &self,
-        limit: i64,
-    ) -> Result<Vec<(WorkspaceId, CustomerId, UsageRecord)>, StoreError>;
+    async fn unreported_usage(&self, limit: i64) -> Result<Vec<(WorkspaceId, CustomerId, UsageRecord)>, StoreError>;
     /// What became of a report.
     async fn usage_reported(&self, workspace: WorkspaceId, id: &UsageId, what: Reported) -> Result<(), StoreError>;
 }

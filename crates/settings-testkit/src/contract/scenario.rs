@@ -79,6 +79,7 @@ pub(super) fn app(world: &World) -> App {
         outbound: Arc::new(FixedOutbound),
         prober: Arc::new(FixedProber),
         slack: None,
+        billing: None,
         verifier: None,
         provider: None,
         clock: Arc::clone(&world.clock),

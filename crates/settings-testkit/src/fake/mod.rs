@@ -3,6 +3,7 @@
 //! It is slow and simple on purpose: a transaction works on a copy of everything, and a commit swaps one copy for another.
 mod accounts;
 mod audit_digest;
+mod billing;
 mod directory;
 mod notifications;
 mod outbox;

@@ -1,4 +1,5 @@
 //! Everything that the fake keeps.
+use super::billing::Billing;
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::SealedEvent,
@@ -101,6 +102,7 @@ pub(super) struct Tenant {
     pub(super) health: BTreeMap<WebhookSubscriptionId, Health>,
     pub(super) published: BTreeMap<PublishedEventId, EventRecord>,
     pub(super) ledger: BTreeMap<DeliveryId, Entry>,
+    pub(super) billing: Billing,
 }
 
 /// A delivery in the ledger. When it is tried next stands in the queue.
@@ -251,6 +253,7 @@ impl Tenant {
             health: BTreeMap::new(),
             published: BTreeMap::new(),
             ledger: BTreeMap::new(),
+            billing: Billing::default(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {
