@@ -26,13 +26,7 @@ pub(crate) struct Stripe {
     /// Where Stripe is.
     #[arg(long, env = "STRIPE_API_BASE", default_value = settings_stripe::STRIPE, global = true)]
     stripe_api_base: String,
-    /// Where Stripe's customer portal is: the one place that a form of the console may lead to.
-    #[arg(long, env = "STRIPE_PORTAL_ORIGIN", default_value = PORTAL, global = true)]
-    stripe_portal_origin: url::Url,
 }
-
-/// Stripe's customer portal.
-const PORTAL: &str = "https://billing.stripe.com";
 
 impl std::fmt::Debug for Stripe {
     /// Without the secrets.
@@ -63,16 +57,6 @@ impl Stripe {
             ))
         })?;
         Ok(Some(Arc::new(client)))
-    }
-
-    /// The origin of the portal, for the console's policy.
-    pub(crate) fn portal_origin(&self) -> Result<String, Failure> {
-        let origin = self.stripe_portal_origin.origin();
-        if origin.is_tuple() {
-            Ok(origin.ascii_serialization())
-        } else {
-            Err(Failure::configuration("STRIPE_PORTAL_ORIGIN must be an origin such as https://billing.stripe.com"))
-        }
     }
 
     /// Asks Stripe whether it takes the key, for `doctor`.
