@@ -52,7 +52,7 @@ macro_rules! groups {
 }
 
 groups! {
-    access, accounts, activity, atomicity, audit_digest, deletion, deliveries, idempotency, isolation, ledger, listing,
+    access, accounts, activity, atomicity, audit_digest, billing, deletion, deliveries, idempotency, isolation, ledger, listing,
     notifications, outbox, races, reading, root_key, tampering, turns, upkeep, values,
 }
 
