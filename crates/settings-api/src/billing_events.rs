@@ -86,6 +86,7 @@ pub(crate) fn described() -> Value {
         "tags": ["billing"],
         "summary": "Take an event of Stripe",
         "description": "For Stripe alone: the signature over the raw body is the only credential. An event is a reason to read the subscription again; replayed, late and disordered events change nothing that they should not.",
+        "x-permission": null,
         "security": [],
         "parameters": [{"name": "Stripe-Signature", "in": "header", "required": true, "schema": {"type": "string"}}],
         "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object"}}}},

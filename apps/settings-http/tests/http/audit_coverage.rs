@@ -93,6 +93,7 @@ async fn every_mutation_leaves_exactly_its_events(store: Store) {
     credentials::secrets(&tenant, &admin).await;
     credentials::models(&tenant, &admin).await;
     credentials::references(&tenant, &admin).await;
+    usage(&tenant, &admin).await;
     notifications::webhooks(&tenant).await;
     notifications::connections(&tenant, &slack).await;
     credentials::system_models(&site).await;
@@ -105,8 +106,13 @@ async fn every_mutation_leaves_exactly_its_events(store: Store) {
 async fn nothing_is_left_out(site: &Site) {
     /// These change nothing.
     const HARMLESS: [&str; 2] = ["POST /api-keys/verify", "POST /api/variables/import/preview"];
-    /// What these leave is compared where the tenant is founded and joined.
-    const ELSEWHERE: [&str; 2] = ["POST /api/organizations", "POST /api/invitations/{token}/accept"];
+    /// What these leave is compared where the tenant is founded and joined, and where there is a Stripe.
+    const ELSEWHERE: [&str; 4] = [
+        "POST /api/organizations",
+        "POST /api/invitations/{token}/accept",
+        "POST /billing/portal",
+        "POST /billing/stripe/webhook",
+    ];
     let document = site.anonymous().get("/openapi.json").await.has(200).json();
     let done = COMPARED.lock().unwrap().clone();
     let same = |template: &str, call: &str| {
@@ -129,6 +135,13 @@ async fn nothing_is_left_out(site: &Site) {
         }
     }
     assert!(left_out.is_empty(), "what these leave is not compared: {left_out:?}");
+}
+
+async fn usage(tenant: &Tenant, by: &Actor<'_>) {
+    let body = json!({"id": "u-1", "metric": "runs", "quantity": 2});
+    let call = async { by.caller.post(tenant.path("/usage"), body).await };
+    let (_, events) = leaves(tenant, by, call, &[("usage.recorded", "low", "member", "billing")]).await;
+    assert_eq!(events[0]["changes"], json!([{"field": "quantity", "from": null, "to": "2"}]));
 }
 
 /// What is reached through `/workspace` is reached through `/api` as well.

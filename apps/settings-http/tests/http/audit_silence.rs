@@ -46,6 +46,7 @@ async fn no_failure_and_no_reading_leaves_an_event(store: Store) {
             &format!("/settings/model-integrations/{}", values.model),
             "/audit/events",
             "/audit/verify",
+            "/billing/summary",
             "/authz/explain?action=members:invite",
         ] {
             admin.get(tenant.path(path)).await.ok();

@@ -15,6 +15,7 @@ mod api_keys;
 mod audit_coverage;
 mod audit_digests;
 mod audit_silence;
+mod billing;
 mod canaries;
 mod canaries_told;
 mod crashes;

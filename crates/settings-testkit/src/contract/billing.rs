@@ -39,6 +39,7 @@ cases![
     a_customer_is_one_workspace_only,
     a_changed_limit_changes_what_is_paid_for,
     the_daily_check_only_gives_back,
+    the_portal_is_opened_on_record_and_leads_back_here,
     checks_are_taken_once_and_come_back,
     usage_counts_once_and_by_the_day,
     usage_is_reported_once_and_what_is_refused_never_again,
@@ -290,6 +291,25 @@ async fn the_daily_check_only_gives_back(world: World) {
     world.pass(Duration::hours(25)).await;
     assert_eq!(b.check().await, 1);
     assert_eq!((b.billing.seats(), b.summary().await.seats.limit), (vec![25], 10), "nothing is bought unasked");
+}
+
+async fn the_portal_is_opened_on_record_and_leads_back_here(world: World) {
+    let b = Billed::new(&world).await;
+    let (admin, editor) = (&b.s.admin.caller, &b.s.editor.caller);
+    assert_eq!(b.s.may::<actions::OpenBillingPortal>(editor).await.map(drop), Err(No::Denied));
+    let permit = b.s.may::<actions::OpenBillingPortal>(admin).await.expect("a right");
+    b.billing.away(true);
+    assert!(b.s.app.open_billing_portal(&permit, &call(admin), None).await.is_err());
+    b.billing.away(false);
+    assert!(b.s.app.open_billing_portal(&permit, &call(admin), Some("https://evil.example/")).await.is_err());
+    assert!(b.facts().await.is_empty());
+    let once = idempotent(admin, "openBillingPortal", "key-1", 1);
+    for _ in 0..2 {
+        let url = b.s.app.open_billing_portal(&permit, &once, None).await.expect("an address");
+        assert!(url.ends_with("?back=https://settings.example/acme/settings/billing"), "{url}");
+    }
+    assert_eq!(b.facts().await, ["billing.updated", "billing.portal_opened"], "a repeated call is one opening");
+    assert_eq!(b.account().await.customer, Some(b.customer()));
 }
 
 async fn checks_are_taken_once_and_come_back(world: World) {
