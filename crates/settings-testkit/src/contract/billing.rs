@@ -20,14 +20,13 @@ use settings_domain::{
     policy::{Actor, Role, SystemTask, actions, permit},
     ports::{
         Entropy as _,
-        billing::Reported,
         mail::{Mail, MailError, Mailer},
         tokens::TokenMint as _,
     },
     transaction::{Caller, Snapshot, Transaction},
 };
 use std::sync::Arc;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime};
 
 cases![
     what_was_read_is_kept_and_shown_while_the_service_is_away,
