@@ -1,7 +1,7 @@
 //! What runs beside the requests: sightings, denials, limits, the worker.
 use crate::compose::Service;
 use settings_api::Api;
-use settings_app::{App, worker::Senders};
+use settings_app::{App, billing::Reports, worker::Senders};
 use settings_domain::keys::Wrappings;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const BILLING: Duration = Duration::from_secs(10);
 /// How often usage is reported.
 const USAGE: Duration = Duration::from_secs(5);
+/// How long to rest where reports failed.
+const USAGE_FAILED: Duration = Duration::from_mins(1);
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -117,10 +119,16 @@ fn start_billing(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>) {
     });
     let stop = stop.clone();
     tasks.spawn(async move {
-        while rest(USAGE, &stop).await {
-            if let Err(error) = app.report_usage().await {
-                tracing::warn!(%error, "it could not be seen which usage is to be reported");
-            }
+        let mut pause = USAGE;
+        while rest(pause, &stop).await {
+            pause = match app.report_usage().await {
+                Ok(Reports { failed: 0, .. }) => USAGE,
+                Ok(_) => USAGE_FAILED,
+                Err(error) => {
+                    tracing::warn!(%error, "it could not be seen which usage is to be reported");
+                    USAGE_FAILED
+                }
+            };
         }
     });
 }

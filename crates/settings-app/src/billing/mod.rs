@@ -24,6 +24,7 @@ use settings_domain::{
     transaction::{Call, Caller, EntryError, Snapshot, Transaction},
 };
 use std::sync::Arc;
+pub use sync::Reports;
 use sync::SyncError;
 
 /// Why nobody was sent to the portal.

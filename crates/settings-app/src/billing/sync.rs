@@ -31,6 +31,15 @@ const FAILED_REPORTS: usize = 3;
 /// How often a reading that was overtaken is made again.
 const READINGS: usize = 3;
 
+/// What became of the reports of usage that were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// So many were taken.
+    pub taken: usize,
+    /// So many failed, and will be made again. Whoever makes them rests a while first.
+    pub failed: usize,
+}
+
 /// Something could not be kept up.
 #[derive(Debug)]
 pub(crate) enum SyncError {
@@ -206,11 +215,11 @@ impl App {
         self.reconcile_seats(gateway, workspace, SeatCheck::Daily).await
     }
 
-    /// Reports usage that the billing service does not know of yet. Returns how many reports it took.
-    pub async fn report_usage(&self) -> Result<usize, StoreError> {
-        let Some(gateway) = &self.ports.billing else { return Ok(0) };
+    /// Reports usage that the billing service does not know of yet.
+    pub async fn report_usage(&self) -> Result<Reports, StoreError> {
+        let mut reports = Reports::default();
+        let Some(gateway) = &self.ports.billing else { return Ok(reports) };
         let store = self.ports.store.as_ref();
-        let (mut taken, mut failed) = (0, 0);
         for (workspace, customer, record) in store.unreported_usage(REPORTS).await? {
             let what = match gateway.report_usage(workspace, &customer, &record).await {
                 Ok(()) => Reported::Taken,
@@ -218,20 +227,25 @@ impl App {
                     tracing::warn!(%workspace, metric = record.metric.as_str(), cause, "a report of usage is refused for good");
                     Reported::Refused
                 }
-                // A customer that is gone is replaced by the next check.
                 Err(error) => {
                     tracing::info!(%workspace, %error, "usage could not be reported; it will be tried again");
+                    // A customer that is gone is forgotten by reading it again, and replaced by the next check.
+                    if let BillingError::Gone(_) = error
+                        && let Err(error) = self.read_subscription(gateway, workspace).await
+                    {
+                        tracing::info!(%workspace, %error, "the customer could not be read");
+                    }
                     Reported::Failed
                 }
             };
             store.usage_reported(workspace, &record.id, what).await?;
-            taken += usize::from(what == Reported::Taken);
-            failed += usize::from(what == Reported::Failed);
-            if failed == FAILED_REPORTS {
+            reports.taken += usize::from(what == Reported::Taken);
+            reports.failed += usize::from(what == Reported::Failed);
+            if reports.failed == FAILED_REPORTS {
                 break;
             }
         }
-        Ok(taken)
+        Ok(reports)
     }
 
     async fn syncing(&self, workspace: WorkspaceId) -> Result<Transaction<actions::SyncBilling>, EntryError> {

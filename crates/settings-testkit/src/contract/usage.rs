@@ -69,13 +69,13 @@ async fn usage_is_reported_once_and_what_is_refused_never_again(world: World) {
     let editor = &b.s.editor.caller;
     b.report(editor, used("r1", "runs", 2, Some(b.now - Duration::hours(2)))).await.expect("counted");
     b.report(editor, used("r2", "refused", 1, Some(b.now - Duration::hours(1)))).await.expect("counted");
-    assert_eq!(b.s.app.report_usage().await.expect("a look"), 0, "nobody's customer");
+    assert_eq!(b.s.app.report_usage().await.expect("a look").taken, 0, "nobody's customer");
     assert_eq!(b.check().await, 1);
     b.billing.away(true);
-    assert_eq!(b.s.app.report_usage().await.expect("a look"), 0);
+    assert_eq!(b.s.app.report_usage().await.expect("a look").taken, 0);
     b.billing.away(false);
-    assert_eq!(b.s.app.report_usage().await.expect("a look"), 1);
-    assert_eq!(b.s.app.report_usage().await.expect("a look"), 0);
+    assert_eq!(b.s.app.report_usage().await.expect("a look").taken, 1);
+    assert_eq!(b.s.app.report_usage().await.expect("a look").taken, 0);
     let taken: Vec<_> = b.billing.usage().into_iter().map(|(customer, u)| (customer, u.id.to_string())).collect();
     assert_eq!(taken, [(b.customer(), "r1".to_owned())]);
 
