@@ -179,6 +179,7 @@ async fn a_form_posted_by_hand_is_refused_like_its_page() {
                 "/webhooks",
                 "/deliveries",
                 "/connections",
+                "/billing",
                 "/models",
                 "/system-models",
             ]
