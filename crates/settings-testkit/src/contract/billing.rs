@@ -16,7 +16,7 @@ use settings_domain::{
         UsageReport,
     },
     ids::{DeliveryId, InvitationId, PersonId},
-    invitations::{Invitation, NewInvitation},
+    invitations::{Acquaintance, Invitation, NewInvitation},
     policy::{Actor, Role, SystemTask, actions, permit},
     ports::{
         Entropy as _,
@@ -227,7 +227,7 @@ async fn the_store_itself_lets_nobody_in_above_the_subscription(world: World) {
     };
     // Decided as if the workspace's own limit were all that counts.
     let heads = settings_domain::members::Headcount { members: 3, admins: 1, pending: 0 };
-    let change = Invitation::invite(tx.permit(), new, &Default::default(), &heads, 25).expect("a decision");
+    let change = Invitation::invite(tx.permit(), new, &Acquaintance::default(), &heads, 25).expect("a decision");
     let refused = tx.commit(change).await.map_err(No::from).map(drop);
     assert_eq!(refused, Err(No::Constraint("seat-limit".to_owned())));
 }
