@@ -345,7 +345,7 @@ export const figures = async (world) => {
   const assets = [...html.matchAll(/\/static\/[^"]+/g)].map((m) => m[0]);
   let shared = 0;
   for (const asset of assets) shared += (await fetched(world.base + asset))[0];
-  for (const path of ["/workspace", "/environments", "/members", "/members/invite", "/roles", "/api-keys", "/api-keys/new", "/variables", "/variables?view=compare", "/variables/new", "/secrets", "/models", "/models/new", "/system-models", "/audit-digest", "/audit-log", "/audit-log/verify", "/audit-log/export", "/sessions"]) {
+  for (const path of ["/workspace", "/environments", "/members", "/members/invite", "/roles", "/api-keys", "/api-keys/new", "/variables", "/variables?view=compare", "/variables/new", "/secrets", "/models", "/models/new", "/system-models", "/billing", "/audit-digest", "/audit-log", "/audit-log/verify", "/audit-log/export", "/sessions"]) {
     const [bytes] = await fetched(world.settings + path, cookie);
     const times = [];
     for (let i = 0; i < 7; i++) times.push((await fetched(world.settings + path, cookie))[1]);

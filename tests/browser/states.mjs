@@ -120,6 +120,7 @@ export const states = [
   ["connection-channel", "admin", dialog("/connections", () => "a[href$='/channel']")],
   ["connection-disconnect", "admin", dialog("/connections", () => "a[href$='/disconnect']")],
   ["connection-refused", "admin", at("/connections/slack/callback?error=access_denied")],
+  ["billing", "admin", at("/billing")],
   ["digest", "admin", at("/audit-digest")],
   ["digest-dirty", "admin", async (p, w) => { await at("/audit-digest")(p, w); await p.check("[name=enabled]"); await p.check("[value=monthly]"); await p.fill("#recipients", "security@acme.example\nmaya.okafor@acme.example"); }],
   ["digest-faults", "admin", async (p, w) => { await at("/audit-digest")(p, w); await p.check("[name=enabled]"); await p.uncheck("[value=high]"); await p.uncheck("[value=critical]"); await p.fill("#recipients", "security@acme.example\nnobody"); await p.click("text=Save changes"); await p.waitForSelector("#recipients-error"); }],

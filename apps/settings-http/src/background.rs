@@ -1,7 +1,7 @@
 //! What runs beside the requests: sightings, denials, limits, the worker.
 use crate::{compose::Service, witness};
 use settings_api::Api;
-use settings_app::App;
+use settings_app::{App, billing::Reports};
 use settings_domain::keys::Wrappings;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,6 +10,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const REST: Duration = Duration::from_millis(500);
 /// How often a worker looks for more while it waits for slow receivers.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is looked for subscriptions that were not checked for a day, and for new workspaces.
+const BILLING: Duration = Duration::from_secs(10);
+/// How often usage is reported.
+const USAGE: Duration = Duration::from_secs(5);
+/// How long to rest where reports failed.
+const USAGE_FAILED: Duration = Duration::from_mins(1);
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -69,6 +75,7 @@ async fn count_keys(app: &App) {
 pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, service: &Service) {
     let (app, senders) = (service.app.clone(), service.senders.clone());
     let (signing, witness, ending) = (app.clone(), service.audit_witness.clone(), stop.clone());
+    start_billing(tasks, stop, app.clone());
     tasks.spawn(async move {
         while rest(CHECKPOINTS, &ending).await {
             sign(&signing, witness.as_deref()).await;
@@ -119,6 +126,40 @@ async fn sign(app: &App, witness: Option<&Path>) {
             tracing::warn!(%workspace, %error, "a checkpoint could not be kept in the folder of witnesses");
         }
     }
+}
+
+/// Starts what keeps up with the billing service: customers, subscriptions and seats, and the reports of usage. Apart from
+/// the rest, since it waits for somebody else.
+fn start_billing(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>) {
+    if app.ports().billing.is_none() {
+        return;
+    }
+    let (checking, ending) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        // At once, so that the first summary knows its customer.
+        loop {
+            if let Err(error) = checking.check_billing().await {
+                tracing::warn!(%error, "it could not be seen which subscriptions are to be checked");
+            }
+            if !rest(BILLING, &ending).await {
+                return;
+            }
+        }
+    });
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let mut pause = USAGE;
+        while rest(pause, &stop).await {
+            pause = match app.report_usage().await {
+                Ok(Reports { failed: 0, .. }) => USAGE,
+                Ok(_) => USAGE_FAILED,
+                Err(error) => {
+                    tracing::warn!(%error, "it could not be seen which usage is to be reported");
+                    USAGE_FAILED
+                }
+            };
+        }
+    });
 }
 
 /// Waits until it is worth to look for messages again: this process has queued some, or the time is over.

@@ -62,6 +62,8 @@ pub(crate) async fn service(
     let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
     let slack = slack(config)?;
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
+    let entropy = Arc::new(entropy);
+    let billing = config.stripe.gateway(Arc::clone(&entropy) as _)?;
     let ports = Ports {
         store,
         mint: Arc::new(Tokens::new(&root)),
@@ -71,10 +73,11 @@ pub(crate) async fn service(
         prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
         kept_mail: mailbox.clone().map(|m| Arc::new(m) as _),
         slack: slack.clone(),
+        billing: billing.map(|client| client as _),
         verifier: issuer.verifier,
         provider: issuer.provider,
         clock,
-        entropy: Arc::new(entropy),
+        entropy,
     };
     let senders = Senders { mailer, webhooks, slack };
     let audit_witness = config.audit_witness.clone().filter(|folder| !folder.as_os_str().is_empty());

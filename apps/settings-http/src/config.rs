@@ -1,5 +1,5 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
-use crate::{audit_arguments::AuditCommand, failure::Failure};
+use crate::{audit_arguments::AuditCommand, billing::Stripe, failure::Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -167,6 +167,8 @@ pub(crate) struct Config {
     /// Where Slack is.
     #[arg(long, env = "SLACK_API_BASE", default_value = settings_slack::SLACK, global = true)]
     pub(crate) slack_api_base: String,
+    #[command(flatten)]
+    pub(crate) stripe: Stripe,
     /// Lowest retention in days that any workspace may choose.
     #[arg(long, env = "SETTINGS_COMPLIANCE_FLOOR_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), global = true)]
     pub(crate) compliance_floor_days: i64,

@@ -7,8 +7,9 @@ use crate::{
     keys::Standing,
 };
 use secrecy::ExposeSecret as _;
-use settings_domain::ports::sign_in::SignInError;
-use std::time::Duration;
+use settings_crypto::{SystemClock, SystemEntropy};
+use settings_domain::ports::{Clock as _, sign_in::SignInError};
+use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use url::Url;
 
@@ -39,6 +40,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     findings.push(("sign-in", sign_in(config).await));
     findings.push(("mail", mail(config).await));
     findings.push(("slack", slack(config)));
+    findings.push(("stripe", stripe(config).await));
     let (emails, subjects) = config.platform();
     findings.push(("platform owners", Ok(format!("{} e-mails, {} subjects", emails.len(), subjects.len()))));
 
@@ -105,6 +107,12 @@ fn slack(config: &Config) -> Finding {
         None => Ok("not set up: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are unset".to_owned()),
         Some((id, _)) => Ok(format!("app {id} at {}", config.slack_api_base)),
     }
+}
+
+async fn stripe(config: &Config) -> Finding {
+    let clock = SystemClock;
+    let entropy = SystemEntropy::new(move || clock.now()).map_err(|e| e.to_string())?;
+    config.stripe.finding(Arc::new(entropy)).await
 }
 
 /// Asks the issuer whether it knows this service's client, by a code that nobody has.

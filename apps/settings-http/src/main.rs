@@ -2,6 +2,7 @@
 mod audit_arguments;
 mod audit_commands;
 mod background;
+mod billing;
 mod commands;
 mod compose;
 mod config;

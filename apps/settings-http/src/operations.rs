@@ -1,4 +1,5 @@
 //! What operators ask: is it alive, is it ready, how is it doing.
+use crate::billing;
 use axum::{
     Json, Router,
     extract::State,
@@ -7,7 +8,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde_json::{Value, json};
 use settings_app::App;
 use std::{sync::Arc, time::Duration};
 
@@ -50,6 +51,10 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         if let Some(checks) = checks.as_object_mut() {
             checks.insert("identityProvider".to_owned(), json!(seen));
         }
+    }
+    // The same for billing: what is known is shown, and what is owed waits.
+    if let (Some(gateway), Some(Value::Object(checks))) = (&app.ports().billing, body.pointer_mut("/checks")) {
+        checks.insert("billing".to_owned(), json!(billing::word(gateway.as_ref())));
     }
     (status, Json(body)).into_response()
 }

@@ -7,6 +7,8 @@ mod api_keys;
 mod audit;
 mod audit_digest;
 pub mod audit_export;
+mod billing;
+mod billing_events;
 mod connections;
 mod deliveries;
 mod dialect;
@@ -46,7 +48,7 @@ use axum::{
     Router,
     extract::{Path, Request},
     response::{IntoResponse as _, Response},
-    routing::{MethodFilter, MethodRouter, get},
+    routing::{MethodFilter, MethodRouter, get, post},
 };
 use http::{HeaderValue, header};
 use settings_app::App;
@@ -148,6 +150,7 @@ pub fn operations() -> Vec<Operation> {
         webhook_subscriptions::operations(),
         connections::operations(),
         events::operations(),
+        billing::operations(),
     ]
     .into_iter()
     .flatten()
@@ -180,8 +183,9 @@ pub fn router(api: Arc<Api>) -> Router {
         router = router.route(&path, methods);
     }
     let document: Arc<str> = openapi::document(&operations).to_string().into();
-    let listed = operations.clone();
+    let (listed, events) = (operations.clone(), api.clone());
     router
+        .route(billing_events::PATH, post(move |request: Request| billing_events::take(events.clone(), request)))
         .route("/openapi.json", get(move || async move { json(&document) }))
         .route("/docs", get(move || async move { pages::docs(&listed) }))
         .route("/problems", get(|| async { pages::problems() }))

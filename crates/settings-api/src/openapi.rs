@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the operation table.
 use crate::{
+    billing_events,
     input::Tenant,
     operation::{Access, Operation, SchemaOf},
     problem::PROBLEMS,
@@ -33,6 +34,7 @@ pub fn document(operations: &[Operation]) -> Value {
             }
         }
     }
+    paths.insert(billing_events::PATH.to_owned(), billing_events::described());
     schemas.insert("Problem".to_owned(), problem_schema());
     json!({
         "openapi": "3.1.0",

@@ -36,6 +36,7 @@ problems! {
     "malformed-request" 400 "Malformed request", "The request could not be read: its JSON, a header or a query parameter is not well-formed. The detail says which.";
     "ambiguous-credentials" 400 "Ambiguous credentials", "Send exactly one credential: an x-api-key header or an Authorization header, once.";
     "workspace-required" 400 "Workspace required", "You are a member of no workspace or of several. Say which one is meant: /w/{slug}/…, organizationId or the header X-Workspace.";
+    "invalid-signature" 400 "Invalid signature", "Events of Stripe are taken with Stripe's signature over exactly these bytes, made within the last five minutes with a secret of this endpoint.";
     "invalid-cursor" 400 "Invalid cursor", "The cursor was not made by this service for this list, filter and workspace. Start again without a cursor.";
     "unauthenticated" 401 "Not signed in", "The request carries no credential that is valid now. People send Authorization: Bearer with a token of the configured issuer; programs send x-api-key.";
     "forbidden" 403 "Forbidden", "You are known, but you lack the permission that the detail names. An admin of the workspace can give you a role that has it.";
@@ -48,7 +49,7 @@ problems! {
     "conflict" 409 "Conflict", "A rule of the workspace stands against it.";
     "already-member" 409 "Already a member", "This person is a member of the workspace already.";
     "already-invited" 409 "Already invited", "This address has a pending invitation. Resend it or revoke it.";
-    "seat-limit-reached" 409 "No seat is free", "Members and pending invitations fill all seats. Raise the limit, remove a member or revoke an invitation.";
+    "seat-limit-reached" 409 "No seat is free", "Members and pending invitations fill all seats. Raise the limit or the number of seats that are paid for, remove a member or revoke an invitation.";
     "seat-limit-below-usage" 409 "Seat limit below usage", "More seats are in use than the limit would allow.";
     "already-erased" 409 "Already erased", "This person was erased from the workspace already. An erasure can't be undone and need not be repeated.";
     "last-admin" 409 "Last admin", "A workspace always has an admin. Make somebody else an admin first.";
@@ -61,6 +62,7 @@ problems! {
     "delivery-not-failed" 409 "Delivery not failed", "Only a delivery that was given up can be retried.";
     "connection-disconnected" 409 "Connection disconnected", "The connection was switched off, and its token is gone. Authorize it again.";
     "connection-refused" 409 "Connection refused", "Slack does not grant the connection. The detail says why, as far as Slack tells.";
+    "usage-id-reused" 409 "Usage id reused", "There is another report of usage with this id. Send each report with an id of its own, and repeat it unchanged.";
     "quota-reached" 409 "Quota reached", "The workspace has as many of these as it may have.";
     "secret-sealed" 409 "Secret sealed", "The secret was sealed: nobody can read it any more. Rotate it where its value is needed.";
     "invitation-expired" 410 "Invitation expired", "Invitations work for 7 days. Ask for a new one.";
@@ -74,12 +76,14 @@ problems! {
     "immutable-field" 422 "The field can't change", "The field was set when the thing was made. Send the present value or leave it out.";
     "credential-required" 422 "Credential required", "A stored credential is never sent to another origin than it was given for. Send the credential again with the new URL.";
     "url-not-allowed" 422 "URL not allowed", "This service does not call that address. Use https on a public host; the operator may allow others.";
+    "usage-too-late" 422 "Usage too late", "The time of use lies more than 34 days back. Usage that old is billed already.";
     "connection-state-invalid" 422 "Authorization not valid", "The way back from Slack does not belong to an authorization of yours that waits: it took longer than ten minutes, was begun by somebody else, or is used up. Start again.";
     "idempotency-key-reused" 422 "Idempotency-Key reused", "This Idempotency-Key belongs to another call of the last 24 hours. Use a fresh one.";
     "confirmation-required" 428 "Confirmation required", "The call would break what `impact` lists. Repeat it with the header X-Confirm set to `impactDigest` if that is what you want.";
     "rate-limited" 429 "Too many requests", "Wait as long as the Retry-After header says.";
     "headers-too-large" 431 "Headers too large", "The headers may have 16 KiB at most.";
     "internal" 500 "Internal error", "Something went wrong on our side. The requestId finds it in the log.";
+    "billing-unavailable" 503 "Billing unavailable", "Billing is not set up on this installation, or Stripe can't be reached right now. The detail says which.";
     "slack-unavailable" 503 "Slack unavailable", "Slack is not set up on this installation, or can't be reached right now. The detail says which.";
     "unavailable" 503 "Unavailable", "The service can't answer right now. `outcome` says whether a change was made: `none`, or `unknown`; a retry with the same Idempotency-Key settles it.";
 }

@@ -7,6 +7,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use settings_domain::{
     audit::Receipts,
+    billing::seats::effective_seats,
     change::Committed,
     ids::{DeliveryId, InvitationId, PersonId},
     impact::Guard,
@@ -53,8 +54,9 @@ impl App {
             email,
             role,
         };
-        let change =
-            Invitation::invite(tx.permit(), new, &known, &heads, workspace.seat_limit).map_err(Failure::rule)?;
+        let account = tx.load().billing_account().await?;
+        let seats = effective_seats(workspace.seat_limit, account.subscription.as_ref());
+        let change = Invitation::invite(tx.permit(), new, &known, &heads, seats).map_err(Failure::rule)?;
         Ok(tx.commit(change).await?)
     }
 
@@ -72,7 +74,9 @@ impl App {
             tx.load().invitation(id).await?.ok_or_else(|| Failure::rule(PendingInvitationError::NotFound))?.invitation;
         let token = self.ports.mint.invitation(id, there.generation + 1).digest;
         let delivery = DeliveryId::from_uuid(self.ports.entropy.uuid());
-        let change = there.resend(tx.permit(), token, delivery, &heads, workspace.seat_limit, &call.guard)?;
+        let account = tx.load().billing_account().await?;
+        let seats = effective_seats(workspace.seat_limit, account.subscription.as_ref());
+        let change = there.resend(tx.permit(), token, delivery, &heads, seats, &call.guard)?;
         Ok(tx.commit(change).await?)
     }
 

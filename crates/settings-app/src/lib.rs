@@ -10,6 +10,7 @@ pub mod audit_checkpoints;
 pub mod audit_digest;
 pub mod audit_export;
 pub mod authenticate;
+pub mod billing;
 pub mod connections;
 pub mod denials;
 pub mod environments;
@@ -38,6 +39,7 @@ use settings_domain::{
         accounts::Accounts,
         audit::AuditSealer,
         checkpoints::Checkpoints,
+        billing::{BillingGateway, BillingQueue},
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         mail::KeptMail,
@@ -66,6 +68,7 @@ pub trait AnyStore:
     + Outbox
     + DueDigests
     + Checkpoints
+    + BillingQueue
     + Upkeep
 {
 }
@@ -80,6 +83,7 @@ impl<T> AnyStore for T where
         + Outbox
         + DueDigests
         + Checkpoints
+        + BillingQueue
         + Upkeep
 {
 }
@@ -118,6 +122,8 @@ pub struct Ports {
     pub kept_mail: Option<Arc<dyn KeptMail>>,
     /// Slack; `None` where the operator has not set it up.
     pub slack: Option<Arc<dyn SlackApi>>,
+    /// The billing service; `None` where the operator has not set one up.
+    pub billing: Option<Arc<dyn BillingGateway>>,
     /// Verifies bearer tokens; `None` when no issuer is configured.
     pub verifier: Option<Arc<dyn TokenVerifier>>,
     /// Where people sign in; `None` where they do by e-mailed links, or not here.

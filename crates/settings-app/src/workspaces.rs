@@ -5,6 +5,7 @@ use crate::{
     failure::{Failure, replayed},
 };
 use settings_domain::{
+    billing::seat_limit_changed,
     change::Committed,
     error::Refused,
     ids::{DeliveryId, EnvironmentId, InvitationId, PersonId, WorkspaceId},
@@ -67,7 +68,9 @@ impl App {
         let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
         replayed!(tx);
         let (workspace, heads) = tx.workspace().await?;
+        let account = tx.load().billing_account().await?;
         let change = workspace.update(tx.permit(), patch, &heads, self.rules.floor_days, &call.guard)?;
+        let change = seat_limit_changed(change, workspace.seat_limit, &account, self.delivery());
         Ok(tx.commit(change).await?)
     }
 

@@ -114,6 +114,10 @@ impl Cx {
             _ => "Platform owner",
         }
     }
+    /// Who calls, for use cases that read more than once.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
     /// The highest role they may offer.
     pub(crate) const fn rank(&self) -> Option<settings_domain::policy::Role> {
         self.actor.rank()

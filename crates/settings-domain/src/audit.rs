@@ -123,6 +123,9 @@ facts! {
     WebhookSecretRotated = "webhook_subscription.secret_rotated", Medium, "A webhook subscription got another secret.";
     WebhookSubscriptionDisabled = "webhook_subscription.disabled", Medium, "A webhook subscription failed for too long and was disabled.";
     WebhookSubscriptionDeleted = "webhook_subscription.deleted", Medium, "A webhook subscription was deleted.";
+    BillingPortalOpened = "billing.portal_opened", Low, "Somebody opened the page on which the subscription is managed.";
+    BillingUpdated = "billing.updated", Medium, "The customer or the subscription changed at the billing service.";
+    UsageRecorded = "usage.recorded", Low, "Usage was reported.";
     AuthzDenied = "authz.denied", High, "Calls were refused for lack of a permission.";
 }
 

@@ -3,6 +3,7 @@ use crate::{
     api_keys::ApiKeyWrite,
     audit::{AuditEvent, Details, Fact, Risk, Target},
     audit_digest::AuditDigestWrite,
+    billing::BillingWrite,
     connections::ConnectionWrite,
     deliveries::DeliveryWrite,
     environments::EnvironmentWrite,
@@ -58,6 +59,8 @@ pub enum Write {
     Connection(ConnectionWrite),
     /// A webhook subscription row.
     WebhookSubscription(WebhookSubscriptionWrite),
+    /// The billing account, an event that was handled, or a report of usage.
+    Billing(BillingWrite),
 }
 
 /// The part of a change that an adapter sees: everything in it is written in one transaction, or nothing.
@@ -227,6 +230,10 @@ impl<T> Change<T> {
     /// The same change with another value to hand back.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Change<U> {
         Change { set: self.set, value: f(self.value) }
+    }
+    /// What is handed back once this is durable, for what depends on it.
+    pub(crate) const fn value(&self) -> &T {
+        &self.value
     }
     /// What the change would do, for tests and previews.
     #[must_use]

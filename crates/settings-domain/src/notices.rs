@@ -25,4 +25,6 @@ pub enum Notice {
     },
     /// A notification over any channel; the ledger says which.
     Delivery(DeliveryId),
+    /// The workspace's seat limit changed: the number of seats that are paid for has to follow.
+    SeatQuantity(DeliveryId),
 }

@@ -33,6 +33,8 @@ pub const SECRET_NAME: &str = "secret-name";
 pub const API_KEY_SCOPES: &str = "api-key-scopes";
 /// Audit events are only ever appended.
 pub const AUDIT_APPEND_ONLY: &str = "audit-append-only";
+/// No two workspaces are one customer.
+pub const BILLING_CUSTOMER: &str = "billing-customer";
 /// A workspace has one connection at most.
 pub const CONNECTION: &str = "connection";
 /// A workspace's address for mails is there once.
@@ -65,6 +67,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ),
     ("api_keys_some_scope", "api_keys_some_scope", API_KEY_SCOPES),
     ("variables_name_key", "variables.workspace_id, variables.environment_id, variables.name", VARIABLE_NAME),
+    ("billing_accounts_customer_key", "billing_accounts.customer_id", BILLING_CUSTOMER),
     ("connections_one_key", "connections.workspace_id", CONNECTION),
     (
         "notification_recipients_email_key",

@@ -14,6 +14,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod audit_checkpoints;
 pub mod audit_digest;
+pub mod billing;
 pub mod connections;
 pub mod data_keys;
 pub mod db;

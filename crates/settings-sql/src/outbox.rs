@@ -24,6 +24,7 @@ const INVITATION: &str = "invitation";
 const SIGN_IN: &str = "sign-in";
 const AUDIT_DIGEST: &str = "audit-digest";
 const NOTIFICATION: &str = "notification";
+const SEAT_QUANTITY: &str = "seat-quantity";
 
 statements! {
     /// Queues a message.
@@ -93,6 +94,7 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
             Job::AuditDigest(WorkspaceId::from_uuid(workspace), DigestRunId::from_uuid(subject), row.int("generation")?)
         }
         (NOTIFICATION, Some(workspace)) => Job::Notification(WorkspaceId::from_uuid(workspace)),
+        (SEAT_QUANTITY, Some(workspace)) => Job::SeatQuantity(WorkspaceId::from_uuid(workspace)),
         (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
         _ => return Err(StoreError::Corrupt("column kind".to_owned())),
     };
@@ -104,9 +106,10 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
 #[must_use]
 pub const fn scope(message: &Claimed) -> Scope {
     match message.job {
-        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::Notification(workspace) => {
-            Scope::tenant(workspace.as_uuid())
-        }
+        Job::Invitation(workspace, ..)
+        | Job::AuditDigest(workspace, ..)
+        | Job::Notification(workspace)
+        | Job::SeatQuantity(workspace) => Scope::tenant(workspace.as_uuid()),
         Job::SignIn(_) => Scope::directory(),
     }
 }
@@ -119,6 +122,7 @@ pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -
         }
         Notice::AuditDigestMail { delivery, run, recipient } => (delivery, AUDIT_DIGEST, run.as_uuid(), *recipient),
         Notice::Delivery(delivery) => (delivery, NOTIFICATION, delivery.as_uuid(), 0),
+        Notice::SeatQuantity(delivery) => (delivery, SEAT_QUANTITY, workspace, 0),
     };
     let stmt = Stmt::new(INSERT).bind(delivery.as_uuid()).bind(Some(workspace)).text(kind).bind(subject).bind(number);
     tx.run_one(stmt).await

@@ -1,6 +1,6 @@
 //! The one way to write: a whole change, or nothing.
 use crate::{
-    api_keys, audit, audit_digest, connections,
+    api_keys, audit, audit_digest, billing, connections,
     db::Stmt,
     deliveries,
     engine::{Engine, Scope},
@@ -94,6 +94,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
             Write::Delivery(w) => deliveries::write(tx, workspace, w).await?,
             Write::Connection(w) => connections::write(tx, workspace, w).await?,
             Write::WebhookSubscription(w) => webhook_subscriptions::write(tx, workspace, w).await?,
+            Write::Billing(w) => billing::write(tx, workspace, w).await?,
         }
     }
     for write in set.writes() {
@@ -112,9 +113,9 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
     if let Some(outcome) = set.outcome() {
         idempotency::keep(tx, kept_in, outcome, session.at).await?;
     }
-    // Whatever was cached of this workspace ends with this very commit: see `group_read`. Events and deliveries come in
-    // floods and are no part of what is cached.
-    if set.writes().iter().any(|w| !matches!(w, Write::Event(_) | Write::Delivery(_))) {
+    // Whatever was cached of this workspace ends with this very commit: see `group_read`. Events, deliveries
+    // and billing come in floods or often, and are no part of what is cached.
+    if set.writes().iter().any(|w| !matches!(w, Write::Event(_) | Write::Delivery(_) | Write::Billing(_))) {
         tx.run_one(Stmt::new(workspaces::NEXT_EPOCH).bind(workspace)).await?;
     }
     Ok(last)

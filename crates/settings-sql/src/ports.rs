@@ -1,6 +1,6 @@
 //! The ports beside the tenant's store: accounts, the directory, activity, the queue, keys.
 use crate::{
-    accounts, activity, audit_digest, connections, data_keys,
+    accounts, activity, audit_digest, billing, connections, data_keys,
     db::Stmt,
     deliveries, directory,
     engine::{Engine, Scope},
@@ -9,6 +9,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use settings_domain::{
+    billing::{CustomerId, UsageId, UsageRecord},
     connections::ConnectionStatus,
     deliveries::{Attempt, Outgoing},
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, ModelId, SessionId, SignInId, UserId, WorkspaceId},
@@ -17,6 +18,7 @@ use settings_domain::{
     ports::{
         StoreError,
         accounts::{Accounts, NewSession, OpenSession, Session, SignInLink},
+        billing::{BillingQueue, Reported},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
         outbox::{Claimed, DueDigests, Fate, InvitationLetter, Outbox},
@@ -32,6 +34,8 @@ use time::{Duration, OffsetDateTime};
 /// How long a sent message is remembered, and a notification with its attempts and its event once nobody waits for it: so
 /// long can it be looked at and, where it was given up, retried, and so long is an event known when it is sent again.
 const SENT_KEPT: Duration = Duration::days(30);
+/// How long a report of usage and an event of the billing service are known by their ids. Both senders give up long before.
+const USAGE_KEPT: Duration = Duration::days(90);
 /// How many rows of the ledger one transaction forgets: none takes long, however many there are.
 const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
@@ -236,6 +240,32 @@ impl<E: Engine> DueDigests for SqlStore<E> {
 }
 
 #[async_trait]
+impl<E: Engine> BillingQueue for SqlStore<E> {
+    async fn workspace_of_customer(&self, customer: &CustomerId) -> Result<Option<WorkspaceId>, StoreError> {
+        billing::of_customer(&mut self.engine.begin_read(Scope::directory()).await?, customer).await
+    }
+    async fn claim_checks(&self, limit: i64, lease: Duration) -> Result<Vec<WorkspaceId>, StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        let claimed = billing::claim_checks(&mut tx, limit, lease).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+    async fn checked(&self, workspace: WorkspaceId, next_in: Duration) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::tenant(workspace.as_uuid())).await?;
+        billing::checked(&mut tx, workspace, next_in).await?;
+        tx.commit().await
+    }
+    async fn unreported_usage(&self, limit: i64) -> Result<Vec<(WorkspaceId, CustomerId, UsageRecord)>, StoreError> {
+        billing::unreported(&mut self.engine.begin_read(Scope::directory()).await?, limit).await
+    }
+    async fn usage_reported(&self, workspace: WorkspaceId, id: &UsageId, what: Reported) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::tenant(workspace.as_uuid())).await?;
+        billing::reported(&mut tx, workspace, id, what).await?;
+        tx.commit().await
+    }
+}
+
+#[async_trait]
 impl<E: Engine> Upkeep for SqlStore<E> {
     async fn tidy(&self) -> Result<u64, StoreError> {
         let mut tx = self.engine.begin_write(Scope::directory()).await?;
@@ -249,9 +279,10 @@ impl<E: Engine> Upkeep for SqlStore<E> {
             let mut tx = self.engine.begin_write(Scope::directory()).await?;
             let deliveries = deliveries::forget(&mut tx, at - SENT_KEPT, FORGOTTEN_AT_ONCE).await?;
             let events = events::forget(&mut tx, at - SENT_KEPT, FORGOTTEN_AT_ONCE).await?;
+            let billing = billing::forget(&mut tx, at - USAGE_KEPT, FORGOTTEN_AT_ONCE).await?;
             tx.commit().await?;
-            gone += deliveries + events;
-            if deliveries + events == 0 {
+            gone += deliveries + events + billing;
+            if deliveries + events + billing == 0 {
                 return Ok(gone);
             }
         }

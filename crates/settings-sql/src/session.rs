@@ -1,6 +1,6 @@
 //! One open view of one tenant: everything that is loaded, whether from a snapshot or under the tenant's lock.
 use crate::{
-    api_keys, audit, audit_digest, connections,
+    api_keys, audit, audit_digest, billing, connections,
     db::Tx,
     deliveries,
     engine::{Engine, Scope},
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
+    billing::{BillingAccount, BillingEventId, DayTotal, UsageId, UsageRecord},
     change::ChangeSet,
     connections::ConnectionRecord,
     deliveries::DeliveryView,
@@ -47,7 +48,7 @@ use std::{
     fmt,
     sync::Arc,
 };
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -222,6 +223,18 @@ impl<E: Engine> TenantReads for Session<E> {
     }
     async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
         notifications::get(&mut self.tx, self.scope.workspace).await
+    }
+    async fn billing_account(&mut self) -> Result<BillingAccount, StoreError> {
+        billing::account(&mut self.tx, self.scope.workspace).await
+    }
+    async fn billing_event_handled(&mut self, id: &BillingEventId) -> Result<bool, StoreError> {
+        billing::handled(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn usage_record(&mut self, id: &UsageId) -> Result<Option<UsageRecord>, StoreError> {
+        billing::usage(&mut self.tx, self.scope.workspace, id).await
+    }
+    async fn usage_by_day(&mut self, first: Date, last: Date) -> Result<Vec<DayTotal>, StoreError> {
+        billing::by_day(&mut self.tx, self.scope.workspace, first, last).await
     }
     async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
         members::admins(&mut self.tx, self.scope.workspace).await

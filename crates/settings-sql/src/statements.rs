@@ -196,6 +196,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::events::ALL,
         crate::deliveries::ALL,
         crate::outgoing::ALL,
+        crate::billing::ALL,
     ]
     .concat()
 }

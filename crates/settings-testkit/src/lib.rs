@@ -1,6 +1,7 @@
 //! Contract suites, fakes, generators and a throw-away Postgres for tests.
 #![expect(clippy::expect_used, clippy::panic, reason = "test support: a failure ends the test that meets it")]
 
+pub mod billing;
 mod bytes;
 pub mod contract;
 pub mod entropy;

@@ -93,6 +93,7 @@ async fn every_mutation_leaves_exactly_its_events(store: Store) {
     credentials::secrets(&tenant, &admin).await;
     credentials::models(&tenant, &admin).await;
     credentials::references(&tenant, &admin).await;
+    usage(&tenant, &admin).await;
     notifications::webhooks(&tenant).await;
     notifications::connections(&tenant, &slack).await;
     credentials::system_models(&site).await;
@@ -105,10 +106,15 @@ async fn every_mutation_leaves_exactly_its_events(store: Store) {
 async fn nothing_is_left_out(site: &Site) {
     /// These change nothing.
     const HARMLESS: [&str; 2] = ["POST /api-keys/verify", "POST /api/variables/import/preview"];
-    /// What these leave is compared where the tenant is founded and joined.
+    /// What these leave is compared where the tenant is founded and joined, and where there is a Stripe.
     // An erasure rewrites the past, so what it adds is compared in `erasure`.
-    const ELSEWHERE: [&str; 3] =
-        ["POST /api/organizations", "POST /api/invitations/{token}/accept", "POST /workspace/members/{userId}/erase"];
+    const ELSEWHERE: [&str; 5] = [
+        "POST /api/organizations",
+        "POST /api/invitations/{token}/accept",
+        "POST /workspace/members/{userId}/erase",
+        "POST /billing/portal",
+        "POST /billing/stripe/webhook",
+    ];
     let document = site.anonymous().get("/openapi.json").await.has(200).json();
     let done = COMPARED.lock().unwrap().clone();
     let same = |template: &str, call: &str| {
@@ -131,6 +137,13 @@ async fn nothing_is_left_out(site: &Site) {
         }
     }
     assert!(left_out.is_empty(), "what these leave is not compared: {left_out:?}");
+}
+
+async fn usage(tenant: &Tenant, by: &Actor<'_>) {
+    let body = json!({"id": "u-1", "metric": "runs", "quantity": 2});
+    let call = async { by.caller.post(tenant.path("/usage"), body).await };
+    let (_, events) = leaves(tenant, by, call, &[("usage.recorded", "low", "member", "billing")]).await;
+    assert_eq!(events[0]["changes"], json!([{"field": "quantity", "from": null, "to": "2"}]));
 }
 
 /// What is reached through `/workspace` is reached through `/api` as well.

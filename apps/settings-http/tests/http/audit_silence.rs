@@ -47,6 +47,7 @@ async fn no_failure_and_no_reading_leaves_an_event(store: Store) {
             "/audit/events",
             "/audit/verify",
             "/audit/public-key",
+            "/billing/summary",
             "/authz/explain?action=members:invite",
         ] {
             admin.get(tenant.path(path)).await.ok();

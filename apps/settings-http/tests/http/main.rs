@@ -17,6 +17,7 @@ mod audit_digests;
 mod audit_exports;
 mod audit_silence;
 mod audit_witnesses;
+mod billing;
 mod canaries;
 mod canaries_told;
 mod crashes;

@@ -125,6 +125,9 @@ impl App {
         if let Job::Notification(workspace) = message.job {
             return self.deliver_notification(senders, message, workspace).await;
         }
+        if let Job::SeatQuantity(workspace) = message.job {
+            return self.deliver_seats(message, workspace).await;
+        }
         let store = self.ports.store.as_ref();
         let Some(mail) = self.write(message).await? else { return store.done(message, false).await };
         match senders.mailer.send(&mail).await {
@@ -152,7 +155,7 @@ impl App {
 
     /// How long to wait before the next attempt; `None` after the last one. Up to a tenth longer than the schedule says, by
     /// chance, so that what failed together does not come back together.
-    fn scheduled(&self, message: &Claimed) -> Option<Duration> {
+    pub(crate) fn scheduled(&self, message: &Claimed) -> Option<Duration> {
         let wait = SCHEDULE.get(usize::try_from(message.attempt).unwrap_or(usize::MAX))?;
         let [.., chance] = self.ports.entropy.uuid().into_bytes();
         Some(*wait + *wait / 10 * i32::from(chance) / 255)
@@ -186,8 +189,8 @@ impl App {
                 to,
                 letter: Letter::SignIn { link: link("sign-in", self.ports.mint.sign_in(id).text), expires_at },
             }),
-            // A notification's text depends on its channel.
-            Job::Notification(_) => None,
+            // A notification's text depends on its channel, and a number of seats is no mail.
+            Job::Notification(_) | Job::SeatQuantity(_) => None,
         })
     }
 }

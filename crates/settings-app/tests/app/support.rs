@@ -34,6 +34,7 @@ pub(crate) fn stage_with(vault: impl FnOnce(Arc<FakeStore>, Arc<FixedClock>) -> 
         prober: Arc::new(FixedProber),
         kept_mail: None,
         slack: None,
+        billing: None,
         verifier: None,
         provider: None,
         clock: Arc::new(FixedClock(store.now())),

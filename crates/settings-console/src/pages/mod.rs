@@ -3,6 +3,7 @@ mod api_keys;
 mod audit_digest;
 mod audit_log;
 mod audit_proof;
+mod billing;
 mod connections;
 mod deliveries;
 mod environments;
@@ -57,6 +58,7 @@ pub(crate) const ALL: &[Routes] = &[
     audit_digest::routes,
     audit_log::routes,
     audit_proof::routes,
+    billing::routes,
     sessions::routes,
     find::routes,
 ];
@@ -112,6 +114,14 @@ pub(crate) const NAV: &[(&str, &[Section])] = &[
                 needs: None,
                 words: "admin editor viewer user guest rights access scopes matrix",
                 about: "What each role and each API key scope allows.",
+            },
+            Section {
+                slug: "billing",
+                label: "Billing",
+                icon: Icon::Card,
+                needs: Some(Permission::BillingRead),
+                words: "plan subscription stripe invoice payment price seats usage runs tokens chart portal",
+                about: "Plan, seats and usage.",
             },
         ],
     ),

@@ -1,4 +1,5 @@
 //! Components: functions with typed arguments that return escaped markup.
+mod chart;
 mod dialog;
 mod events;
 mod fields;
@@ -9,6 +10,7 @@ mod parts;
 mod scopes;
 mod uses;
 
+pub(crate) use chart::bars;
 pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
 pub(crate) use events::{channel_icon, channel_name, event_about, event_name};
 pub(crate) use fields::{WriteOnly, field, form_faults, role_cards, text_input, write_only};

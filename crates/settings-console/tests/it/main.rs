@@ -1,6 +1,7 @@
 //! The console over the fake store.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failure ends the test that meets it")]
 mod audit;
+mod billing;
 mod connections;
 mod contrast;
 mod deliveries;

@@ -15,7 +15,7 @@ use settings_domain::{
     impact::Guard,
     models::Model,
     notifications::NotificationSettings,
-    policy::{Role, ScopeSet, actions},
+    policy::{Permit, Role, ScopeSet, actions},
     ports::{
         identity::Profile,
         slack::{SlackApi, SlackError, SlackGrant, SlackMessage},
@@ -31,6 +31,7 @@ use settings_domain::{
     webhook_subscriptions::WebhookSubscription,
 };
 use settings_testkit::{
+    billing::FixedBilling,
     entropy::{FixedClock, FixedMint, SeededEntropy},
     fake::FakeStore,
     seal::PlainSealer,
@@ -104,7 +105,7 @@ impl Shown {
     }
 }
 
-fn call(who: &Browser) -> Call {
+pub(crate) fn call(who: &Browser) -> Call {
     let verified_email = Some("admin@acme.example".parse().unwrap());
     let caller = Caller::User { id: who.user, verified_email, platform: false };
     Call {
@@ -119,14 +120,18 @@ fn call(who: &Browser) -> Call {
 impl Stage {
     /// `acme` with an admin.
     pub(crate) async fn new() -> (Self, Browser) {
-        Self::with_owners(BTreeSet::new()).await
+        Self::with(BTreeSet::new(), None).await
+    }
+    /// The same where this is the billing service.
+    pub(crate) async fn billed(billing: FixedBilling) -> (Self, Browser) {
+        Self::with(BTreeSet::new(), Some(billing)).await
     }
     /// The same where the admin is an owner of the platform too.
     pub(crate) async fn owned() -> (Self, Browser) {
         let admin: Email = "admin@acme.example".parse().unwrap();
-        Self::with_owners(BTreeSet::from([admin.key().clone()])).await
+        Self::with(BTreeSet::from([admin.key().clone()]), None).await
     }
-    async fn with_owners(platform_emails: BTreeSet<EmailKey>) -> (Self, Browser) {
+    async fn with(platform_emails: BTreeSet<EmailKey>, billing: Option<FixedBilling>) -> (Self, Browser) {
         let sealer = Arc::new(PlainSealer);
         let slack = TestSlack::default();
         let store = FakeStore::new(sealer.clone());
@@ -139,6 +144,7 @@ impl Stage {
             prober: Arc::new(FixedProber),
             kept_mail: None,
             slack: Some(Arc::new(slack.clone())),
+            billing: billing.map(|b| Arc::new(b) as _),
             verifier: None,
             provider: None,
             clock: Arc::new(FixedClock(store.now())),
@@ -168,6 +174,10 @@ impl Stage {
     async fn redeem(&self, token: &str) -> Browser {
         let signed_in = self.app.redeem_sign_in(token).await.unwrap().unwrap();
         Browser { token: signed_in.token.expose_secret().to_owned(), user: signed_in.session.user.id }
+    }
+    /// A right in the workspace, as it stands now.
+    pub(crate) async fn right<A: settings_domain::policy::Action>(&self, by: &Browser) -> Permit<A> {
+        self.snapshot::<A>(by).await.permit().clone()
     }
     async fn snapshot<A: settings_domain::policy::Action>(&self, by: &Browser) -> Snapshot<A> {
         let asking = call(by);

@@ -40,6 +40,8 @@ pub enum Target {
     Connection(ConnectionId),
     /// A webhook subscription.
     WebhookSubscription(WebhookSubscriptionId),
+    /// Billing: the customer, the subscription, usage. The ids are somebody else's, so none stands here.
+    Billing,
 }
 
 impl Target {
@@ -61,6 +63,7 @@ impl Target {
             Self::Delivery(_) => "delivery",
             Self::Connection(_) => "connection",
             Self::WebhookSubscription(_) => "webhook_subscription",
+            Self::Billing => "billing",
         }
     }
     pub(super) const fn public_id(self) -> Option<Uuid> {
@@ -70,7 +73,8 @@ impl Target {
             | Self::Referrer
             | Self::Keys
             | Self::AuditDigest
-            | Self::Notifications => None,
+            | Self::Notifications
+            | Self::Billing => None,
             Self::Event(id) => Some(id.as_uuid()),
             Self::Delivery(id) => Some(id.as_uuid()),
             Self::Connection(id) => Some(id.as_uuid()),

@@ -2,13 +2,16 @@
 //!
 //! The billing service is the authority on subscriptions. What is kept here is what was last read there, so that a summary can
 //! be shown and seats be counted while it is away. Nothing is taken from its events: they are a reason to read again.
+mod changes;
 pub mod events;
 mod names;
+pub mod portal;
 pub mod seats;
 mod subscription;
 pub mod summary;
 pub mod usage;
 
+pub use changes::{BillingWrite, UsageReceipt, seat_limit_changed};
 pub use events::{BillingEvent, EventKind, EventOrigin, Ignored, Reaction};
 pub use names::{BillingEventId, Currency, CustomerId, Metric, SeatItemId, SubscriptionId, UsageId};
 pub use seats::SeatCheck;

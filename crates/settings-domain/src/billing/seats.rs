@@ -9,10 +9,17 @@ use super::subscription::Subscription;
 /// a member stays one, and nobody new comes in.
 #[must_use]
 pub fn effective_seats(seat_limit: i64, subscription: Option<&Subscription>) -> i64 {
+    given(subscription).map_or(seat_limit, |seats| seats.min(seat_limit))
+}
+
+/// How many seats a subscription gives, at least none; `None` where there is no subscription or where it says nothing of
+/// seats. One that is over gives none. What a store repeats as its own rule.
+#[must_use]
+pub fn given(subscription: Option<&Subscription>) -> Option<i64> {
     match subscription {
-        None => seat_limit,
-        Some(ended) if ended.status.has_ended() => 0,
-        Some(subscription) => subscription.seats().map_or(seat_limit, |seats| seats.min(seat_limit)).max(0),
+        None => None,
+        Some(ended) if ended.status.has_ended() => Some(0),
+        Some(subscription) => subscription.seats().map(|seats| seats.max(0)),
     }
 }
 

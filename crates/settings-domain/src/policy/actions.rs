@@ -121,5 +121,9 @@ actions! {
     FailConnection: task(Deliver) => ConnectionFailed, "Put a connection that Slack refuses into error.";
     DisableWebhookSubscription: task(Deliver) => WebhookSubscriptionDisabled, "Disable a webhook that failed for too long.";
     GiveUpDelivery: task(Deliver) => DeliveryGivenUp, "Give a delivery up.";
+    ReadBilling: may(BillingRead), "Read plan, seats and usage.";
+    OpenBillingPortal: may(BillingManage) => BillingPortalOpened, "Open the page on which the subscription is managed.";
+    RecordUsage: may(RunsWrite) => UsageRecorded, "Report what was used.";
+    SyncBilling: task(SyncBilling) => BillingUpdated, "Keep what the billing service says.";
     RecordDenials: task(RecordDenials) => AuthzDenied, "Write the summary of refused calls.";
 }

@@ -23,6 +23,8 @@ pub enum SystemTask {
     SendDigest,
     /// Delivers notifications.
     Deliver,
+    /// Reads subscriptions at the billing service, and keeps them.
+    SyncBilling,
 }
 
 /// How an actor came to be one.

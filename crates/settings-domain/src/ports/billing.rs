@@ -1,7 +1,7 @@
 //! The billing service: customers, subscriptions, its portal, meters, and the events that it sends.
-use super::sending::Retry;
+use super::{StoreError, sending::Retry};
 use crate::{
-    billing::{BillingEvent, CustomerId, Reading, Subscription, UsageRecord},
+    billing::{BillingEvent, CustomerId, Reading, Subscription, UsageId, UsageRecord},
     ids::WorkspaceId,
     text::Slug,
 };
@@ -29,6 +29,14 @@ pub enum BillingError {
 }
 
 impl BillingError {
+    /// What happened, in one of our own words.
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Unavailable(cause) | Self::Refused(cause) | Self::Gone(cause) | Self::Misconfigured(cause) => cause,
+            Self::RateLimited(_) => "the billing service asks to wait",
+        }
+    }
     /// Whether and when the same is worth another attempt of a queue.
     #[must_use]
     pub const fn retry(&self) -> Retry {
@@ -117,4 +125,32 @@ pub trait BillingGateway: Send + Sync {
 
     /// How the last calls went.
     fn reachability(&self) -> Reachability;
+}
+
+/// What became of a report of usage at the billing service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reported {
+    /// It took it, now or before.
+    Taken,
+    /// It will never take it, such as for want of a meter of that name.
+    Refused,
+    /// It could not be asked: to be tried again, after those that were tried less often.
+    Failed,
+}
+
+/// What billing needs of the store across tenants, and beside the changes of a tenant.
+#[async_trait]
+pub trait BillingQueue: Send + Sync {
+    /// Whose customer this is.
+    async fn workspace_of_customer(&self, customer: &CustomerId) -> Result<Option<WorkspaceId>, StoreError>;
+    /// Takes workspaces whose check is due by the database's clock, those that were never checked first. They come back after
+    /// `lease` unless [`checked`](Self::checked) says later; no two workers take the same one within it.
+    async fn claim_checks(&self, limit: i64, lease: Duration) -> Result<Vec<WorkspaceId>, StoreError>;
+    /// The next check of a workspace is due after this long.
+    async fn checked(&self, workspace: WorkspaceId, next_in: Duration) -> Result<(), StoreError>;
+    /// Usage of workspaces with a customer that was not reported yet and is not older than
+    /// [`LATEST`](crate::billing::usage::LATEST), those that were tried least first.
+    async fn unreported_usage(&self, limit: i64) -> Result<Vec<(WorkspaceId, CustomerId, UsageRecord)>, StoreError>;
+    /// What became of a report.
+    async fn usage_reported(&self, workspace: WorkspaceId, id: &UsageId, what: Reported) -> Result<(), StoreError>;
 }

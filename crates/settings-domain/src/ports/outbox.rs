@@ -35,6 +35,8 @@ pub enum Job {
     AuditDigest(WorkspaceId, DigestRunId, i64),
     /// A notification over any channel.
     Notification(WorkspaceId),
+    /// The number of seats that are paid for.
+    SeatQuantity(WorkspaceId),
 }
 
 /// What becomes of a notification after a look at it or an attempt to send it.

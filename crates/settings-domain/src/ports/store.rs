@@ -4,6 +4,7 @@ use crate::{
     api_keys::{ApiKeyRecord, ApiKeyView},
     audit::{AuditRecord, SealedEvent},
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
+    billing::{BillingAccount, BillingEventId, DayTotal, UsageId, UsageRecord},
     change::ChangeSet,
     connections::ConnectionRecord,
     deliveries::{DeliveryStatus, DeliveryView},
@@ -31,7 +32,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 /// Whose rights are to be read with the data.
@@ -270,6 +271,14 @@ pub trait TenantReads: Send {
     async fn waiting_deliveries(&mut self) -> Result<i64, StoreError>;
     /// Deliveries, newest first.
     async fn deliveries(&mut self, filter: DeliveryFilter, page: Page) -> Result<Vec<DeliveryView>, StoreError>;
+    /// What is known of the workspace's billing.
+    async fn billing_account(&mut self) -> Result<BillingAccount, StoreError>;
+    /// Whether this event of the billing service was handled already.
+    async fn billing_event_handled(&mut self, id: &BillingEventId) -> Result<bool, StoreError>;
+    /// The report of this id, if it was counted already.
+    async fn usage_record(&mut self, id: &UsageId) -> Result<Option<UsageRecord>, StoreError>;
+    /// Usage by metric and day, of these days and those between them.
+    async fn usage_by_day(&mut self, first: Date, last: Date) -> Result<Vec<DayTotal>, StoreError>;
     /// One delivery.
     async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
     /// A stretch of the chain after a place.

@@ -4,6 +4,7 @@ use crate::{
     api_keys::ApiKeyView,
     audit::Verification,
     audit_digest::AuditDigest,
+    billing::{BillingAccount, Summary, summary},
     connections::Connection,
     deliveries::{Audience, DeliveryView},
     environments::Environment,
@@ -233,6 +234,25 @@ impl Snapshot<actions::ReadAuditDigest> {
     /// The audit digest, or what a workspace has before anybody chose anything.
     pub async fn audit_digest(&mut self) -> Result<AuditDigest, StoreError> {
         Ok(self.reads.audit_digest().await?.unwrap_or_default())
+    }
+}
+impl Snapshot<actions::ReadBilling> {
+    /// What is known of the workspace's billing.
+    pub async fn billing_account(&mut self) -> Result<BillingAccount, StoreError> {
+        self.reads.billing_account().await
+    }
+    /// Plan, seats and usage as they are known now; whether there is a billing service is the operator's to say.
+    pub async fn billing_summary(&mut self, configured: bool) -> Result<Summary, StoreError> {
+        let (account, now) = (self.reads.billing_account().await?, self.permit.at());
+        let workspace = self.reads.workspace().await?;
+        let workspace = workspace.ok_or_else(|| StoreError::Corrupt("a workspace without its row".to_owned()))?;
+        let used = self.reads.headcount().await?.used();
+        let days = summary::days(summary::period(&account, now), now);
+        let totals = match (days.first(), days.last()) {
+            (Some(first), Some(last)) => self.reads.usage_by_day(*first, *last).await?,
+            _ => Vec::new(),
+        };
+        Ok(summary::compose(configured, &account, workspace.seat_limit, used, &totals, now))
     }
 }
 impl Snapshot<actions::ReadAudit> {

@@ -4,6 +4,7 @@
 mod audience;
 mod audit;
 mod audit_digests;
+mod billing;
 mod connections;
 mod deliveries;
 mod entry;

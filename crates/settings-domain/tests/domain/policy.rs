@@ -314,7 +314,7 @@ fn a_permit_is_given_exactly_where_the_requirement_is_met() {
         ReadAuditDigest UpdateAuditDigest SendAuditDigest ReadNotifications UpdateNotifications TestChannel RetryDelivery
         CreateWebhookSubscription UpdateWebhookSubscription RotateWebhookSecret DeleteWebhookSubscription ListConnections
         StartConnection AuthorizeConnection UpdateConnection DeleteConnection PublishEvent DeliverMessages FailConnection
-        DisableWebhookSubscription GiveUpDelivery
+        DisableWebhookSubscription GiveUpDelivery ReadBilling OpenBillingPortal RecordUsage SyncBilling
     };
     assert_eq!(tried, actions::ALL.iter().map(|r| r.name).collect());
 }
@@ -330,6 +330,7 @@ fn the_service_itself_may_its_own_task_and_nothing_else() {
             SystemTask::Deliver,
             vec!["DeliverMessages", "FailConnection", "DisableWebhookSubscription", "GiveUpDelivery"],
         ),
+        (SystemTask::SyncBilling, vec!["SyncBilling"]),
     ] {
         let actor = Actor::task(task, workspace());
         let allowed: Vec<_> = actions::ALL.iter().filter(|r| r.requires.is_met_by(&actor)).map(|r| r.name).collect();

@@ -45,6 +45,11 @@ const TENANT_TABLES: &[(&str, &str)] = &[
         "delivery_attempts",
         "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM delivery_attempts",
     ),
+    ("billing_accounts", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM billing_accounts"),
+    ("billing_events", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM billing_events"),
+    ("billing_checks", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM billing_checks"),
+    ("usage_records", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM usage_records"),
+    ("usage_days", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM usage_days"),
 ];
 /// What a lookup across tenants may see.
 const DIRECTORY: &[&str] = &[
@@ -59,8 +64,12 @@ const DIRECTORY: &[&str] = &[
     "audit_checkpoints",
     "published_events",
     "deliveries",
+    "billing_accounts",
+    "billing_events",
+    "billing_checks",
+    "usage_records",
 ];
-/// A row in each table of notifications and among the checkpoints, of the workspace `$1` and around one id `$2`.
+/// A row in each table of notifications and of billing, and among the checkpoints, of the workspace `$1` and around one id `$2`.
 const TOLD: &[&str] = &[
     "INSERT INTO audit_checkpoints VALUES ($1, 1 + length(CAST($2 AS text)), sha256('h'), 0, 'note', 1)",
     "INSERT INTO notification_settings VALUES ($1, '{}', 1 + length(CAST($2 AS text)))",
@@ -74,6 +83,11 @@ const TOLD: &[&str] = &[
     "INSERT INTO published_events VALUES ($1, $2, sha256('k'), 'run_failed', 0, 1, sha256('t'), 1)",
     "INSERT INTO deliveries VALUES ($1, $2, 'event', $2, 'webhook', $2, NULL, 'failed', 1)",
     "INSERT INTO delivery_attempts VALUES ($1, $2, 1, 1, 0, 500, 'no', 1)",
+    "INSERT INTO billing_accounts VALUES ($1, 'cus_' || CAST($1 AS text), NULL, NULL, length(CAST($2 AS text)), 1)",
+    "INSERT INTO billing_events VALUES ($1, CAST($2 AS text), 1)",
+    "INSERT INTO billing_checks VALUES ($1, length(CAST($2 AS text)))",
+    "INSERT INTO usage_records VALUES ($1, CAST($2 AS text), 'runs', 1, 1, 'waiting', 0)",
+    "INSERT INTO usage_days VALUES ($1, length(CAST($2 AS text)), 'runs', 1)",
 ];
 
 async fn tenants(database: &Database, sql: &'static str, scope: Scope) -> i64 {
@@ -159,7 +173,12 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
     assert!(tx.run(Stmt::new(foreign).bind(b).bind(Uuid::now_v7())).await.is_err());
     // The directory reads; it writes nothing of a tenant.
     let mut tx = fresh.database.engine().begin_write(Scope::directory()).await.unwrap();
-    for sql in ["UPDATE workspaces SET name = 'x'", "UPDATE deliveries SET status = 'pending'"] {
+    for sql in [
+        "UPDATE workspaces SET name = 'x'",
+        "UPDATE deliveries SET status = 'pending'",
+        "UPDATE billing_accounts SET version = 9",
+        "UPDATE usage_records SET reported = 'taken'",
+    ] {
         let touched = tx.run(Stmt::new(sql)).await.unwrap();
         assert_eq!(touched, 0, "{sql}");
     }

@@ -81,6 +81,7 @@ pub(super) fn app(world: &World) -> App {
         prober: Arc::new(FixedProber),
         kept_mail: None,
         slack: None,
+        billing: None,
         verifier: None,
         provider: None,
         clock: Arc::clone(&world.clock),

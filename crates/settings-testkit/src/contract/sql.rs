@@ -33,6 +33,10 @@ const INSTANTS: &[(&str, &[&str])] = &[
     ("webhook_health", &["failing_since", "told_at"]),
     ("published_events", &["received_at"]),
     ("deliveries", &["created_at"]),
+    ("billing_accounts", &["read_at"]),
+    ("billing_events", &["handled_at"]),
+    ("billing_checks", &["next_at"]),
+    ("usage_records", &["at"]),
 ];
 
 /// Moves everything that is stored back in time: for rules, as much time has passed. A clock that cannot be moved stays.

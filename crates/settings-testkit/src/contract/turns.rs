@@ -35,7 +35,7 @@ fn shares(claimed: &[Claimed]) -> BTreeMap<Option<WorkspaceId>, usize> {
     let mut shares = BTreeMap::new();
     for message in claimed {
         let whose = match message.job {
-            Job::Notification(workspace) | Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) => {
+            Job::Notification(workspace) | Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::SeatQuantity(workspace) => {
                 Some(workspace)
             }
             Job::SignIn(_) => None,

@@ -1,6 +1,6 @@
 //! What lies across tenants.
 use super::{
-    FakeStore, notifications,
+    FakeStore, billing, notifications,
     reads::page,
     state::{MessageState, State},
 };
@@ -50,6 +50,8 @@ impl Directory for FakeStore {
 
 /// How long a sent message is remembered.
 const SENT_KEPT: Duration = Duration::days(30);
+/// How long a report of usage and an event of the billing service are known by their ids.
+const USAGE_KEPT: Duration = Duration::days(90);
 /// How long a link that is over is still kept.
 const LINKS_KEPT: Duration = Duration::days(1);
 
@@ -59,7 +61,9 @@ impl Upkeep for FakeStore {
         let (mut state, now) = (self.state(), self.now());
         let runs = |s: &State| s.tenants.values().map(|t| t.digest_runs.len()).sum::<usize>();
         let told = |s: &State| s.tenants.values().map(|t| t.ledger.len() + t.published.len()).sum::<usize>();
-        let rows = |s: &State| s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s) + told(s);
+        let rows = |s: &State| {
+            s.queue.len() + s.outcomes.len() + s.sessions.len() + s.links.len() + runs(s) + told(s) + billing::rows(s)
+        };
         let before = rows(&state);
         state.queue.retain(|_, m| m.state != MessageState::Done || m.created_at >= now - SENT_KEPT);
         state.outcomes.retain(|o| o.at > now - KEPT);
@@ -69,6 +73,7 @@ impl Upkeep for FakeStore {
             tenant.digest_runs.retain(|_, r| r.until >= now - SENT_KEPT);
         }
         notifications::forget(&mut state, now - SENT_KEPT);
+        billing::forget(&mut state, now - USAGE_KEPT);
         Ok(u64::try_from(before - rows(&state)).unwrap_or_default())
     }
 }

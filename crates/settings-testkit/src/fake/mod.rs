@@ -4,6 +4,7 @@
 mod accounts;
 mod audit_digest;
 mod checkpoints;
+mod billing;
 mod directory;
 mod erasure;
 mod notifications;

@@ -26,9 +26,10 @@ pub(super) fn own<'s>(state: &'s mut State, message: &Claimed) -> Option<&'s mut
 /// Whose turn it is.
 const fn turn(job: Job) -> Option<WorkspaceId> {
     match job {
-        Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::Notification(workspace) => {
-            Some(workspace)
-        }
+        Job::Invitation(workspace, ..)
+        | Job::AuditDigest(workspace, ..)
+        | Job::Notification(workspace)
+        | Job::SeatQuantity(workspace) => Some(workspace),
         Job::SignIn(_) => None,
     }
 }

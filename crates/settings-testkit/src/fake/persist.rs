@@ -2,16 +2,17 @@
 mod values;
 
 use super::{
-    audit_digest, erasure, notifications,
+    audit_digest, billing, erasure, notifications,
     state::{Message, Outcome, PersonRow, State, Tenant},
 };
 use settings_domain::{
     api_keys::ApiKeyWrite,
+    billing::seats,
     change::{ChangeSet, Write},
     environments::{EnvironmentWrite, PRODUCTION, Tier},
     ids::{InvitationId, PersonId, WorkspaceId},
     invitations::{InvitationState, InvitationWrite},
-    members::{Member, MemberWrite, Person},
+    members::{Headcount, Member, MemberWrite, Person},
     notices::Notice,
     ports::{
         StoreError,
@@ -41,7 +42,7 @@ pub(super) fn apply(
     scope: Option<WorkspaceId>,
 ) -> Result<Option<Link>, StoreError> {
     let id = set.scope().workspace();
-    let before = state.living(id).map(|t| t.headcount(at));
+    let before = state.living(id).map(|t| t.headcount(at)).unwrap_or_default();
     require(state.tenants.get(&id).is_none_or(|t| !t.deleted))?;
     for write in set.writes() {
         match write {
@@ -53,11 +54,12 @@ pub(super) fn apply(
             }
             Write::Erasure(w) => erasure::write(state, id, w)?,
             Write::Delivery(w) => notifications::delivery(state, id, w, at)?,
+            Write::Billing(w) => billing::write(state, id, w)?,
             other => one(state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?, other)?,
         }
     }
     if let Some(tenant) = state.living(id) {
-        check(tenant, before.unwrap_or_default().used(), before.unwrap_or_default().admins, at)?;
+        check(tenant, &before, at)?;
     }
     let last = append(state, set, sealer)?;
     for notice in set.notices() {
@@ -67,6 +69,7 @@ pub(super) fn apply(
             }
             Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
             Notice::Delivery(delivery) => (delivery, Job::Notification(id)),
+            Notice::SeatQuantity(delivery) => (delivery, Job::SeatQuantity(id)),
         };
         let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
@@ -103,7 +106,7 @@ fn one(tenant: &mut Tenant, write: &Write) -> Result<(), StoreError> {
         Write::Connection(w) => notifications::connection(tenant, w),
         Write::WebhookSubscription(w) => notifications::webhook(tenant, w),
         // They need more than the tenant.
-        Write::Delivery(_) | Write::Erasure(_) => Err(refused("version")),
+        Write::Delivery(_) | Write::Erasure(_) | Write::Billing(_) => Err(refused("version")),
     }
 }
 
@@ -218,12 +221,15 @@ fn api_key(tenant: &mut Tenant, write: &ApiKeyWrite) -> Result<(), StoreError> {
 }
 
 /// What holds over a whole workspace once the change is made.
-fn check(tenant: &Tenant, used: i64, admins: i64, at: OffsetDateTime) -> Result<(), StoreError> {
+fn check(tenant: &Tenant, before: &Headcount, at: OffsetDateTime) -> Result<(), StoreError> {
     let heads = tenant.headcount(at);
-    if admins > 0 && heads.admins == 0 {
+    if before.admins > 0 && heads.admins == 0 {
         return Err(refused("last-admin"));
     }
-    if heads.used() > used && heads.used() > tenant.workspace.seat_limit {
+    // Who joins has a seat since the invitation, so a subscription that shrinks meanwhile stands in nobody's way.
+    let effective = seats::effective_seats(tenant.workspace.seat_limit, tenant.billing.account.subscription.as_ref());
+    let limit = if heads.pending > before.pending { effective } else { tenant.workspace.seat_limit };
+    if heads.used() > before.used() && heads.used() > limit {
         return Err(refused("seat-limit"));
     }
     let names: BTreeSet<_> = tenant.environments.iter().map(|e| e.name.as_str()).collect();

@@ -1,6 +1,6 @@
 //! Loads from one copy of everything.
 use super::{
-    audit_digest, notifications,
+    audit_digest, billing, notifications,
     state::{State, Tenant},
 };
 use async_trait::async_trait;
@@ -8,6 +8,7 @@ use settings_domain::{
     api_keys::{ApiKeyRecord, ApiKeyView, Creator, KeyStatus},
     audit::{AuditRecord, SealedEvent},
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
+    billing::{BillingAccount, BillingEventId, DayTotal, UsageId, UsageRecord},
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
@@ -37,7 +38,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 /// A view of one tenant, or of none for a caller who was not let in.
@@ -336,6 +337,18 @@ impl TenantReads for View {
     }
     async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
         Ok(self.tenant().and_then(|t| t.notifications.clone()))
+    }
+    async fn billing_account(&mut self) -> Result<BillingAccount, StoreError> {
+        Ok(self.tenant().map(|t| t.billing.account.clone()).unwrap_or_default())
+    }
+    async fn billing_event_handled(&mut self, id: &BillingEventId) -> Result<bool, StoreError> {
+        Ok(self.tenant().is_some_and(|t| t.billing.handled.contains_key(id)))
+    }
+    async fn usage_record(&mut self, id: &UsageId) -> Result<Option<UsageRecord>, StoreError> {
+        Ok(self.tenant().and_then(|t| t.billing.usage.get(id)).map(|u| u.record.clone()))
+    }
+    async fn usage_by_day(&mut self, first: Date, last: Date) -> Result<Vec<DayTotal>, StoreError> {
+        Ok(self.list(|t| billing::by_day(t, first, last)))
     }
     async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
         Ok(self.list(notifications::admins))

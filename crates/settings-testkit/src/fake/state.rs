@@ -1,4 +1,5 @@
 //! Everything that the fake keeps.
+use super::billing::Billing;
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::{SealedEvent, checkpoints::Checkpoint},
@@ -104,6 +105,7 @@ pub(super) struct Tenant {
     pub(super) ledger: BTreeMap<DeliveryId, Entry>,
     /// MACs of those who were erased.
     pub(super) erased: BTreeSet<Vec<u8>>,
+    pub(super) billing: Billing,
 }
 
 /// A delivery in the ledger. When it is tried next stands in the queue.
@@ -256,6 +258,7 @@ impl Tenant {
             published: BTreeMap::new(),
             ledger: BTreeMap::new(),
             erased: BTreeSet::new(),
+            billing: Billing::default(),
         }
     }
     pub(super) fn headcount(&self, at: OffsetDateTime) -> Headcount {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use settings_domain::{
     api_keys::ApiKeyView,
     audit_digest::{AuditDigest, AuditSummary, DigestRun},
+    billing::{BillingAccount, BillingEventId, DayTotal, UsageId, UsageRecord},
     change::ChangeSet,
     connections::ConnectionRecord,
     deliveries::DeliveryView,
@@ -37,7 +38,7 @@ use settings_domain::{
     workspaces::Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use tokio::sync::OwnedMutexGuard;
 
 /// An open transaction: a copy of everything, and the lock that keeps the tenant's part of it true.
@@ -285,6 +286,18 @@ impl TenantReads for Work {
     }
     async fn notification_settings(&mut self) -> Result<Option<NotificationSettings>, StoreError> {
         self.view.notification_settings().await
+    }
+    async fn billing_account(&mut self) -> Result<BillingAccount, StoreError> {
+        self.view.billing_account().await
+    }
+    async fn billing_event_handled(&mut self, id: &BillingEventId) -> Result<bool, StoreError> {
+        self.view.billing_event_handled(id).await
+    }
+    async fn usage_record(&mut self, id: &UsageId) -> Result<Option<UsageRecord>, StoreError> {
+        self.view.usage_record(id).await
+    }
+    async fn usage_by_day(&mut self, first: Date, last: Date) -> Result<Vec<DayTotal>, StoreError> {
+        self.view.usage_by_day(first, last).await
     }
     async fn admins(&mut self) -> Result<Vec<UserId>, StoreError> {
         self.view.admins().await

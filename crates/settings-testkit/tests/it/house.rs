@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings-postgres",
             "settings-probe",
             "settings-slack",
-            "settings-slack",
+            "settings-stripe",
             "settings-sqlite",
             "settings-webhook",
         ],

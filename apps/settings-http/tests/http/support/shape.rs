@@ -48,6 +48,16 @@ pub(crate) const WORKSPACE: &[(&str, &str)] = &[
     ("updatedAt", "instant"),
     ("version", "number"),
 ];
+pub(crate) const BILLING: &[(&str, &str)] = &[
+    ("configured", "flag"),
+    ("plan", "object?"),
+    ("currentPeriod", "object"),
+    ("seats", "object"),
+    ("usage", "list"),
+    ("customerId", "text?"),
+    ("stale", "flag"),
+    ("asOf", "instant?"),
+];
 pub(crate) const MEMBER: &[(&str, &str)] = &[
     ("userId", "uuid"),
     ("email", "text?"),

@@ -170,7 +170,8 @@ impl World {
             | Write::Event(_)
             | Write::Delivery(_)
             | Write::Connection(_)
-            | Write::WebhookSubscription(_) => {
+            | Write::WebhookSubscription(_)
+            | Write::Billing(_) => {
                 panic!("no command here asks for that: see the module of that name")
             }
         }
@@ -181,5 +182,6 @@ impl World {
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ }
     | Notice::AuditDigestMail { delivery: _, run: _, recipient: _ }
-    | Notice::Delivery(_) => {}
+    | Notice::Delivery(_)
+    | Notice::SeatQuantity(_) => {}
 };
