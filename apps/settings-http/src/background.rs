@@ -1,7 +1,7 @@
 //! What runs beside the requests: sightings, denials, limits, the worker.
 use crate::compose::Service;
 use settings_api::Api;
-use settings_app::{App, worker::Senders};
+use settings_app::App;
 use settings_domain::keys::Wrappings;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,6 +10,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const REST: Duration = Duration::from_millis(500);
 /// How often a worker looks for more while it waits for slow receivers.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How many workspaces the directory elsewhere follows at once: a large one holds no other one up.
+const FOLLOWERS: usize = 2;
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -46,7 +48,7 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, api: &Arc<Api
         }
     });
     if worker {
-        start_worker(tasks, stop, service.app.clone(), service.senders.clone());
+        start_worker(tasks, stop, service);
     }
 }
 
@@ -64,7 +66,13 @@ async fn count_keys(app: &App) {
 
 /// Starts the worker: one task that sends, and one that begins digests and counts what waits, so that a long queue holds
 /// neither up.
-pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, app: Arc<App>, senders: Senders) {
+pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, service: &Service) {
+    let (app, senders) = (service.app.clone(), service.senders.clone());
+    for _ in 0..FOLLOWERS {
+        if let Some(mirror) = service.mirror.clone() {
+            tasks.spawn(crate::mirror::keep_following(app.clone(), mirror, stop.clone()));
+        }
+    }
     let (sending, ending) = (app.clone(), stop.clone());
     tasks.spawn(async move {
         while !ending.is_cancelled() {

@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod listen;
+mod mirror;
 mod operations;
 mod pages;
 mod serve;
@@ -50,6 +51,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             }
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
             Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
+            Command::Mirror(command) => mirror::run(&cli.config, command).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })

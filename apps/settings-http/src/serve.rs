@@ -55,7 +55,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let router = settings_api::router(api.clone())
         .merge(settings_console::router(console))
         .merge(pages::router(pages::Pages { mailbox, api }))
-        .merge(operations::router(service.app.clone(), metrics));
+        .merge(operations::router(service.app.clone(), service.mirror.clone(), metrics));
     let entropy = service.app.ports().entropy.clone();
     let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
 
@@ -80,7 +80,7 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
     prepare_schema(config, &database).await?;
     let service = compose::service(config, &database, public_url).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    background::start_worker(&tasks, &stop, service.app, service.senders);
+    background::start_worker(&tasks, &stop, &service);
     say("working");
     stop_on_signal(&stop)?;
     stop.cancelled().await;

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod invitations;
 pub mod keys;
 pub mod members;
+pub mod mirror;
 pub mod models;
 pub mod notifications;
 pub mod provider;
@@ -36,6 +37,7 @@ use settings_domain::{
         audit::AuditSealer,
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
+        mirror::MirrorQueue,
         outbound::Outbound,
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
@@ -51,7 +53,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything a store offers.
 pub trait AnyStore:
-    Store + Resolving + DataKeyStore + KeyDirectory + Accounts + Directory + ActivityLog + Outbox + DueDigests + Upkeep
+    Store
+    + Resolving
+    + DataKeyStore
+    + KeyDirectory
+    + Accounts
+    + Directory
+    + ActivityLog
+    + Outbox
+    + DueDigests
+    + MirrorQueue
+    + Upkeep
 {
 }
 impl<T> AnyStore for T where
@@ -64,6 +76,7 @@ impl<T> AnyStore for T where
         + ActivityLog
         + Outbox
         + DueDigests
+        + MirrorQueue
         + Upkeep
 {
 }

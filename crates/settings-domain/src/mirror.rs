@@ -3,6 +3,8 @@
 //! Pure: two rosters in, a plan out. A plan can be shown before it is carried out, an empty one says that nothing drifted,
 //! and one that was interrupted is made good by the next.
 use crate::{
+    change::Write,
+    members::MemberWrite,
     policy::Role,
     text::{Email, EmailKey},
 };
@@ -92,6 +94,19 @@ impl Step {
             Self::GiveRole(..) => "give role",
             Self::Invite(_) => "invite",
         }
+    }
+}
+
+/// Whether a mirror has to follow a write: names, members, roles and invitations are mirrored, and nothing else is.
+#[must_use]
+pub const fn follows(write: &Write) -> bool {
+    match write {
+        Write::Workspace(_) | Write::Invitation(_) | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_)) => {
+            true
+        }
+        // Who somebody is here is no membership yet.
+        Write::Member(MemberWrite::InsertPerson(_) | MemberWrite::BindPerson(..)) => false,
+        _ => false,
     }
 }
 

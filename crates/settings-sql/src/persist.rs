@@ -4,7 +4,8 @@ use crate::{
     db::Stmt,
     deliveries,
     engine::Engine,
-    environments, error, events, idempotency, invitations, members, models, notifications, outbox, references, secrets,
+    environments, error, events, idempotency, invitations, members, mirror, models, notifications, outbox, references,
+    secrets,
     session::{Presence, Session},
     variables, webhook_subscriptions, workspaces,
 };
@@ -87,6 +88,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<(
     for notice in set.notices() {
         outbox::queue(tx, workspace, notice).await?;
     }
+    mirror::want(tx, workspace, set.writes()).await?;
     if let Some(outcome) = set.outcome() {
         idempotency::keep(tx, kept_in, outcome, session.at).await?;
     }

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit_digest;
 mod directory;
+mod mirror;
 mod notifications;
 mod outbox;
 mod persist;

@@ -1,4 +1,5 @@
 //! Everything that the fake keeps.
+use super::mirror::MirrorRow;
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::SealedEvent,
@@ -36,6 +37,7 @@ pub(super) struct State {
     pub(super) links: BTreeMap<SignInId, Link>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) queue: BTreeMap<DeliveryId, Message>,
+    pub(super) mirrors: BTreeMap<WorkspaceId, MirrorRow>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) root_key: Option<Vec<u8>>,
     pub(super) data_keys: BTreeMap<(WorkspaceId, i64), WrappedDataKey>,
@@ -51,6 +53,7 @@ impl Default for State {
             links: BTreeMap::new(),
             sessions: BTreeMap::new(),
             queue: BTreeMap::new(),
+            mirrors: BTreeMap::new(),
             outcomes: Vec::new(),
             root_key: None,
             data_keys: BTreeMap::new(),
