@@ -1,8 +1,5 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
-use crate::{
-    failure::Failure,
-    mirror::{Directory, MirrorCommand},
-};
+use crate::{failure::Failure, mcp, mirror};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -46,7 +43,9 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// The directory of people elsewhere that follows this service (Auth0 Organizations).
     #[command(subcommand)]
-    Mirror(MirrorCommand),
+    Mirror(mirror::MirrorCommand),
+    /// Serve the tools of a running service over standard input and output, to a client of the Model Context Protocol.
+    Mcp(mcp::McpOptions),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
     /// Run the worker alone: it delivers notifications and sends queued mail.
@@ -162,7 +161,7 @@ pub(crate) struct Config {
     #[arg(long, env = "AUTH0_BASE_URL", global = true)]
     base_url: Option<String>,
     #[command(flatten)]
-    pub(crate) directory: Directory,
+    pub(crate) directory: mirror::Directory,
     /// Where the key-encryption key lives: `local`, or `aws:<key id, ARN or alias>` with AWS's own environment variables.
     #[arg(long, env = "SETTINGS_KMS", default_value = "local", value_parser = kms, global = true)]
     pub(crate) kms: Kms,

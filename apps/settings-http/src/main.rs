@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod listen;
+mod mcp;
 mod mirror;
 mod operations;
 mod pages;
@@ -52,6 +53,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
             Command::Audit(AuditCommand::CheckpointKey) => commands::checkpoint_key(&cli.config).await,
             Command::Mirror(command) => mirror::run(&cli.config, command).await,
+            Command::Mcp(options) => mcp::mcp(options).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })

@@ -17,6 +17,7 @@ pub mod input;
 mod invitations;
 mod json;
 pub mod limits;
+mod mcp;
 mod members;
 mod models;
 mod notifications;
@@ -144,6 +145,7 @@ pub fn operations() -> Vec<Operation> {
         webhook_subscriptions::operations(),
         connections::operations(),
         events::operations(),
+        mcp::operations(),
     ]
     .into_iter()
     .flatten()

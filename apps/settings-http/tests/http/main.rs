@@ -36,6 +36,7 @@ mod logs;
 mod mails_ses;
 mod main_job;
 mod members;
+mod mirror;
 mod models;
 mod notifications;
 mod operations;
