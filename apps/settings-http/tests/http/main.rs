@@ -35,6 +35,7 @@ mod kms;
 mod logs;
 mod mails_ses;
 mod main_job;
+mod mcp;
 mod members;
 mod mirror;
 mod models;
