@@ -29,9 +29,26 @@ CREATE POLICY tenant ON identity_mirrors
 CREATE POLICY directory ON identity_mirrors
     USING ((SELECT current_setting('settings.scope', true)) = 'directory');
 
+-- Who was told that somebody asks for a new link of an invitation that has expired: each admin once for each link. The mail is a message
+-- of the outbox about the invitation, of generation 0.
+CREATE TABLE invitation_asks (
+    workspace_id  uuid   NOT NULL,
+    invitation_id uuid   NOT NULL,
+    generation    bigint NOT NULL CHECK (generation > 0),
+    user_id       uuid   NOT NULL REFERENCES users (id),
+    delivery_id   uuid   NOT NULL UNIQUE,
+    PRIMARY KEY (workspace_id, invitation_id, generation, user_id),
+    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id)
+);
+ALTER TABLE invitation_asks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invitation_asks FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON invitation_asks
+    USING (workspace_id = (SELECT nullif(current_setting('settings.workspace', true), '')::uuid));
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'settings_app') THEN
         GRANT SELECT, INSERT, UPDATE ON identity_mirrors TO settings_app;
+        GRANT SELECT, INSERT ON invitation_asks TO settings_app;
     END IF;
 END $$;

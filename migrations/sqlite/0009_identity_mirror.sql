@@ -21,3 +21,15 @@ CREATE INDEX identity_mirrors_due ON identity_mirrors (next_at) WHERE mirrored <
 INSERT INTO identity_mirrors (workspace_id, wanted, mirrored, behind_since, attempts, next_at)
 SELECT id, 1, 0, CAST(unixepoch('subsec') * 1000000 AS INTEGER), 0, 0 FROM workspaces
 WHERE id <> x'00000000000000000000000000000001';
+
+-- Who was told that somebody asks for a new link of an invitation that has expired: each admin once for each link. The mail is a message
+-- of the outbox about the invitation, of generation 0.
+CREATE TABLE invitation_asks (
+    workspace_id  BLOB    NOT NULL,
+    invitation_id BLOB    NOT NULL,
+    generation    INTEGER NOT NULL CHECK (generation > 0),
+    user_id       BLOB    NOT NULL REFERENCES users (id),
+    delivery_id   BLOB    NOT NULL UNIQUE,
+    PRIMARY KEY (workspace_id, invitation_id, generation, user_id),
+    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id)
+) STRICT, WITHOUT ROWID;

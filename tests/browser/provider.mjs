@@ -161,5 +161,8 @@ const joins = async (browser, world, script, how, picture) => {
   const answer = await page.goto(late);
   ok(answer.status() === 410 && await page.isVisible("h1:has-text('has expired')"), `${how}: an invitation that is over says so`);
   await picture(page, "expired");
+  await page.click("button:has-text('Ask for a new one')");
+  ok(await page.isVisible("text=have been told"), `${how}: one click asks for a new one`);
+  ok((await mailTo(world, OWNER)).endsWith("/acme/settings/members"), `${how}: and the admin hears of it`);
   await made.close();
 };

@@ -27,6 +27,7 @@ mod emails;
 mod events;
 mod golden;
 mod idempotency;
+mod invitation_asks;
 mod invitations;
 mod isolation;
 mod json;

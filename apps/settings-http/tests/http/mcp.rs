@@ -1,5 +1,7 @@
 //! The Model Context Protocol face: the tools of each caller over HTTP, and the official client over `settings-http mcp`.
-use crate::support::{Caller, Site, Store, Tenant, Value, added, assert_unchanged, json, on_both_stores, unique, values::Values};
+use crate::support::{
+    Caller, Site, Store, Tenant, Value, added, assert_unchanged, json, on_both_stores, unique, values::Values,
+};
 use settings_testkit::peers;
 use std::{
     collections::BTreeSet,
@@ -44,7 +46,9 @@ async fn a_caller_is_offered_the_tools_that_their_rights_allow(store: Store) {
     let tenant = site.tenant().await;
     let [viewer] = tenant.members(["viewer"]).await;
     let admin = offered(&tenant.admin).await;
-    for tool in ["variables_list", "variables_create", "models_create", "members_invite", "secrets_list", "api_keys_revoke"] {
+    for tool in
+        ["variables_list", "variables_create", "models_create", "members_invite", "secrets_list", "api_keys_revoke"]
+    {
         assert!(admin.contains(tool), "{tool} in {admin:?}");
     }
     // What shows a value, or is told a credential, is offered to nobody.
@@ -98,7 +102,10 @@ async fn a_tool_is_its_operation_with_its_checks_and_its_events(store: Store) {
     let made = made["structuredContent"].clone();
     assert_eq!((&made["name"], &made["version"]), (&json!("FROM_A_TOOL"), &json!(1)));
     assert_eq!(events.len(), 1, "{events:?}");
-    assert_eq!((&events[0]["action"], events[0]["requestId"].as_str()), (&json!("variable.created"), answer.header("x-request-id")));
+    assert_eq!(
+        (&events[0]["action"], events[0]["requestId"].as_str()),
+        (&json!("variable.created"), answer.header("x-request-id"))
+    );
     // The same resource as by its own address.
     let id = made["id"].as_str().unwrap();
     let direct = tenant.admin.get(format!("/api/variables/{id}")).await.ok();
@@ -106,13 +113,24 @@ async fn a_tool_is_its_operation_with_its_checks_and_its_events(store: Store) {
     let listed = called(&tenant.admin, "variables_list", json!({"organizationId": tenant.id, "limit": 1})).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     // Preconditions, and a right that lacks.
-    refused(&tenant.admin, "variables_update", json!({"variableId": id, "name": "OTHER", "ifVersion": 7}), 412, "precondition-failed").await;
-    let renamed = called(&tenant.admin, "variables_update", json!({"variableId": id, "name": "OTHER", "ifVersion": 1})).await;
+    refused(
+        &tenant.admin,
+        "variables_update",
+        json!({"variableId": id, "name": "OTHER", "ifVersion": 7}),
+        412,
+        "precondition-failed",
+    )
+    .await;
+    let renamed =
+        called(&tenant.admin, "variables_update", json!({"variableId": id, "name": "OTHER", "ifVersion": 1})).await;
     assert_eq!(renamed["name"], "OTHER");
-    let lacking = assert_unchanged(&tenant, refused(&viewer, "variables_delete", json!({"variableId": id}), 403, "forbidden")).await;
+    let lacking =
+        assert_unchanged(&tenant, refused(&viewer, "variables_delete", json!({"variableId": id}), 403, "forbidden"))
+            .await;
     assert_eq!(lacking["permission"], "variables:delete");
     // A retry is answered with the first answer.
-    let invite = json!({"email": format!("by.tool.{}@example.org", unique()), "role": "viewer", "idempotencyKey": unique()});
+    let invite =
+        json!({"email": format!("by.tool.{}@example.org", unique()), "role": "viewer", "idempotencyKey": unique()});
     let first = called(&tenant.admin, "members_invite", invite.clone()).await;
     assert_eq!(first["id"], called(&tenant.admin, "members_invite", invite).await["id"]);
     // What would break something is refused with its impact, and done once that is confirmed.
@@ -148,7 +166,8 @@ async fn a_call_that_is_wrong_is_told_so_after_its_right_was_asked(store: Store)
     // Every fault at once, of the address and of the body.
     let wrong = json!({"userId": ["x"], "shoe": 1, "size": 2});
     let problem = refused(&tenant.admin, "members_get", wrong.clone(), 422, "validation-failed").await;
-    let mut pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    let mut pointers: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     pointers.sort_unstable();
     assert_eq!(pointers, ["/shoe", "/size", "/userId"]);
     refused(&tenant.admin, "members_get", json!({}), 422, "validation-failed").await;
@@ -242,8 +261,12 @@ async fn the_official_client_works_with_a_running_service(store: Store) {
     let work = |mode: &str, protocol: &str| {
         let (mut client, hello) = Client::start(&tenant, mode, ("SETTINGS_API_KEY", &key.value));
         assert_eq!((&hello["protocol"], &hello["server"]), (&json!(protocol), &json!("settings")));
-        let names: BTreeSet<_> =
-            client.ask(&json!({"list": true}))["tools"].as_array().unwrap().iter().map(|t| t["name"].clone().to_string()).collect();
+        let names: BTreeSet<_> = client.ask(&json!({"list": true}))["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|t| t["name"].clone().to_string())
+            .collect();
         assert!(names.contains("\"workspaces_update\"") && !names.contains("\"members_list\""), "{names:?}");
         let read = client.call("workspaces_get", &json!({}));
         assert_eq!(read["result"]["structuredContent"]["slug"], tenant.slug.as_str(), "{read}");
@@ -257,7 +280,8 @@ async fn the_official_client_works_with_a_running_service(store: Store) {
         assert_eq!(client.call("secrets_reveal", &json!({}))["error"]["code"], -32602);
         client
     };
-    let (mut present, mut legacy) = tokio::task::block_in_place(|| (work("auto", "2026-07-28"), work("legacy", "2025-11-25")));
+    let (mut present, mut legacy) =
+        tokio::task::block_in_place(|| (work("auto", "2026-07-28"), work("legacy", "2025-11-25")));
     assert_eq!(tenant.workspace().await["name"], "Named by legacy");
     // A right that is taken away is gone from the very next call on, though both are still running.
     tenant.revoke(&key.id).await;

@@ -38,6 +38,7 @@ fn shares(claimed: &[Claimed]) -> BTreeMap<Option<WorkspaceId>, usize> {
             Job::Notification(workspace) | Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) => {
                 Some(workspace)
             }
+            Job::InvitationAsked(workspace, _) => Some(workspace),
             Job::SignIn(_) => None,
         };
         *shares.entry(whose).or_default() += 1;

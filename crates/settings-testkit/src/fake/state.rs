@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) queue: BTreeMap<DeliveryId, Message>,
     pub(super) mirrors: BTreeMap<WorkspaceId, MirrorRow>,
+    /// Who was told of which link of which invitation.
+    pub(super) asks: BTreeMap<(WorkspaceId, InvitationId, i64, UserId), DeliveryId>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) root_key: Option<Vec<u8>>,
     pub(super) data_keys: BTreeMap<(WorkspaceId, i64), WrappedDataKey>,
@@ -54,6 +56,7 @@ impl Default for State {
             sessions: BTreeMap::new(),
             queue: BTreeMap::new(),
             mirrors: BTreeMap::new(),
+            asks: BTreeMap::new(),
             outcomes: Vec::new(),
             root_key: None,
             data_keys: BTreeMap::new(),
