@@ -85,11 +85,6 @@ impl Auth0 {
             .map(|(method, path, body)| (method, path, serde_json::from_str(&body).unwrap_or(Value::Null)))
             .collect()
     }
-    /// How often this path was asked for.
-    pub(crate) fn asked(&self, path: &str) -> usize {
-        let all = tokio::task::block_in_place(|| self.mock.journal()).unwrap();
-        all.iter().filter(|(_, asked, _)| asked == path).count()
-    }
 }
 
 /// A part of a path, as this service writes a subject into one.
