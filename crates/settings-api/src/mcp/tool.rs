@@ -72,12 +72,11 @@ fn name(tag: &str, id: &str) -> String {
 
 impl Tool {
     fn new(operation: Operation, document: &Value) -> Self {
-        let part = |value: &Value, names: &[&str]| {
-            names.iter().try_fold(value.clone(), |v, name| v.get(*name).cloned()).unwrap_or_default()
-        };
+        const NOTHING: &Value = &Value::Null;
         let method = operation.method.as_str().to_lowercase();
-        let described = part(document, &["paths", operation.path, &method]);
-        let schemas = part(document, &["components", "schemas"]);
+        let described = document.get("paths").and_then(|p| p.get(operation.path)?.get(&method)).unwrap_or(NOTHING);
+        let schemas = document.get("components").and_then(|c| c.get("schemas")).unwrap_or(NOTHING);
+        let schema_of = |parameter: &Value| parameter.get("schema").cloned().unwrap_or_default();
         let (mut arguments, mut required) = (BTreeMap::new(), BTreeSet::new());
         let mut properties = Map::new();
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -93,8 +92,8 @@ impl Tool {
         for parameter in described.get("parameters").and_then(Value::as_array).into_iter().flatten() {
             let (given, place) = (text(parameter, "name"), text(parameter, "in"));
             let (name, place, mut schema) = match place.as_str() {
-                "path" => (given, Place::Path, part(parameter, &["schema"])),
-                "query" => (given, Place::Query, part(parameter, &["schema"])),
+                "path" => (given, Place::Path, schema_of(parameter)),
+                "query" => (given, Place::Query, schema_of(parameter)),
                 _ => match HEADERS.iter().find(|(header, ..)| *header == given) {
                     Some((header, name, kind, meaning)) => {
                         ((*name).to_owned(), Place::Header(header), json!({"type": kind, "description": meaning}))
@@ -116,7 +115,7 @@ impl Tool {
             if !required.is_empty() {
                 map.insert("required".to_owned(), json!(required));
             }
-            let definitions = definitions(map, &schemas);
+            let definitions = definitions(map, schemas);
             if !definitions.is_empty() {
                 map.insert("$defs".to_owned(), Value::Object(definitions));
             }
