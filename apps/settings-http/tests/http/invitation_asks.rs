@@ -25,6 +25,12 @@ async fn told(site: &Site, email: &str) -> Vec<crate::support::Value> {
         .collect()
 }
 
+/// Addresses in mails are taken apart by spaces, so that no mail program makes a link of one.
+fn names(mail: &crate::support::Value, person: &Person) -> bool {
+    let text: String = mail["text"].as_str().unwrap().split_whitespace().collect();
+    text.to_lowercase().contains(&person.email.to_lowercase())
+}
+
 async fn one_click_on_an_expired_link_tells_each_admin_once(store: Store) {
     let site = Site::shared(store).await;
     let (tenant, person, token) = late(&site).await;
@@ -42,7 +48,7 @@ async fn one_click_on_an_expired_link_tells_each_admin_once(store: Store) {
     for admin in [&tenant.admin, &second] {
         let mail =
             eventually("a mail to the admin", async || told(&site, &admin.person.email).await.into_iter().next()).await;
-        assert!(mail["text"].as_str().unwrap().contains(&person.email), "{mail}");
+        assert!(names(&mail, &person), "{mail}");
         assert!(mail["link"].as_str().unwrap().ends_with(&format!("/{}/settings/members", tenant.slug)), "{mail}");
         assert_eq!(told(&site, &admin.person.email).await.len(), 1, "once");
     }
@@ -81,7 +87,7 @@ async fn an_ask_tells_who_asks_nothing(store: Store) {
     let mail =
         eventually("a mail to the admin", async || told(&site, &tenant.admin.person.email).await.into_iter().next())
             .await;
-    assert!(mail["text"].as_str().unwrap().contains(&person.email));
+    assert!(names(&mail, &person), "{mail}");
     assert_eq!(told(&site, &tenant.admin.person.email).await.len(), 1);
     // Looking is not asking.
     site.anonymous().get(format!("/invitations/{token}/ask")).await.has(405);

@@ -35,10 +35,10 @@ fn shares(claimed: &[Claimed]) -> BTreeMap<Option<WorkspaceId>, usize> {
     let mut shares = BTreeMap::new();
     for message in claimed {
         let whose = match message.job {
-            Job::Notification(workspace) | Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) => {
-                Some(workspace)
-            }
-            Job::InvitationAsked(workspace, _) => Some(workspace),
+            Job::Notification(workspace)
+            | Job::Invitation(workspace, ..)
+            | Job::InvitationAsked(workspace, _)
+            | Job::AuditDigest(workspace, ..) => Some(workspace),
             Job::SignIn(_) => None,
         };
         *shares.entry(whose).or_default() += 1;
