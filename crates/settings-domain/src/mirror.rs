@@ -97,17 +97,14 @@ impl Step {
     }
 }
 
-/// Whether a mirror has to follow a write: names, members, roles and invitations are mirrored, and nothing else is.
+/// Whether a mirror has to follow a write: names, members, roles and invitations are mirrored, and nothing else is. Who
+/// somebody is here (a person) is no membership yet.
 #[must_use]
 pub const fn follows(write: &Write) -> bool {
-    match write {
-        Write::Workspace(_) | Write::Invitation(_) | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_)) => {
-            true
-        }
-        // Who somebody is here is no membership yet.
-        Write::Member(MemberWrite::InsertPerson(_) | MemberWrite::BindPerson(..)) => false,
-        _ => false,
-    }
+    matches!(
+        write,
+        Write::Workspace(_) | Write::Invitation(_) | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_))
+    )
 }
 
 /// What to do so that the mirror equals the store. `None` stands for a workspace that is not there (any more), or not yet.
