@@ -18,7 +18,7 @@ use clap::Parser as _;
 use config::{AuditCommand, Cli, Command, KeysCommand};
 use failure::Failure;
 use std::{io::IsTerminal as _, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -61,7 +61,10 @@ fn start(cli: Cli) -> Result<(), Failure> {
 
 /// Logs go to stderr: for people on a terminal, as JSON elsewhere. Stdout is for what a command says.
 fn log(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| Failure::configuration(format!("RUST_LOG: {e}")))?;
+    let wrong = |e: &dyn std::fmt::Display| Failure::configuration(format!("RUST_LOG: {e}"));
+    let filter = EnvFilter::try_new(filter).map_err(|e| wrong(&e))?;
+    // It logs what tools are called with, which may be values.
+    let filter = filter.add_directive("rmcp=error".parse().map_err(|e: ParseError| wrong(&e))?);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         lines.compact().init();

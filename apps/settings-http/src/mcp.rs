@@ -9,7 +9,7 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+        ListToolsResult, PaginatedRequestParams, ResultType, ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
     transport::stdio,
@@ -127,6 +127,10 @@ fn said(problem: &Value) -> String {
     line.unwrap_or("the settings service refused the call").to_owned()
 }
 
+fn another_version() -> ErrorData {
+    ErrorData::internal_error("this is no settings service of this version", None)
+}
+
 impl ServerHandler for Face {
     fn get_info(&self) -> ServerConfig {
         let this = Implementation::new("settings", env!("CARGO_PKG_VERSION")).with_title("Settings");
@@ -143,9 +147,9 @@ impl ServerHandler for Face {
         if !status.is_success() {
             return Err(ErrorData::invalid_request(said(&body), Some(body)));
         }
-        let list: ListToolsResult = serde_json::from_value(body)
-            .map_err(|_| ErrorData::internal_error("this is no settings service of this version", None))?;
-        // The rights of the caller may change at any moment.
+        let listed: ListToolsResult = serde_json::from_value(body).map_err(|_| another_version())?;
+        // Made anew, so that it says what its version of the protocol wants said. Rights may change at any moment.
+        let list = ListToolsResult::with_all_items(listed.tools);
         Ok(list.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
@@ -154,15 +158,17 @@ impl ServerHandler for Face {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let call = json!({"name": request.name, "arguments": request.arguments.unwrap_or_default()});
+        let name = request.name;
+        let call = json!({"name": name, "arguments": request.arguments.unwrap_or_default()});
         let (status, body) = self.ask("/api/mcp/tools/call", Some(call)).await?;
         if status.is_success() {
-            let result: CallToolResult = serde_json::from_value(body)
-                .map_err(|_| ErrorData::internal_error("this is no settings service of this version", None))?;
+            let mut result: CallToolResult = serde_json::from_value(body).map_err(|_| another_version())?;
+            // Left out again for clients of before.
+            result.result_type = Some(ResultType::COMPLETE);
             return Ok(result.into());
         }
         if body.pointer("/errors/0/pointer") == Some(&json!("/name")) {
-            return Err(ErrorData::invalid_params(said(&body), Some(body)));
+            return Err(ErrorData::invalid_params(format!("there is no tool {name}"), Some(body)));
         }
         // A credential that is refused, a limit: the model's person has to read it.
         Ok(CallToolResult::error(vec![ContentBlock::text(body.to_string())]).into())
