@@ -31,6 +31,11 @@ cargo build --locked -p settings-http -p settings-testkit --bins
 target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 (cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
 
+# The OpenID provider of the other tests: somebody else's program, at the same pinned version.
+mkdir -p "$target/peers/openid-browser"
+cp crates/settings-testkit/peers/openid/{package.json,provider.mjs} "$target/peers/openid-browser/"
+(cd "$target/peers/openid-browser" && npm install --no-audit --no-fund --no-package-lock --loglevel=error)
+
 # A Postgres of its own, which ends with this script, however it ends: it serves until its input closes.
 coproc POSTGRES { exec "$target/debug/throwaway-postgres" --tcp; }
 url=
@@ -42,4 +47,5 @@ while IFS= read -r line <&"${POSTGRES[0]}"; do
 done
 [[ -n $url ]] || { echo "error: the throw-away Postgres did not start" >&2 && exit 1; }
 
-BINARY=$target/debug/settings-http POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs
+BINARY=$target/debug/settings-http THROWAWAY=$target/debug/throwaway-postgres PROVIDER=$target/peers/openid-browser/provider.mjs \
+    POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs

@@ -16,7 +16,7 @@ export const launch = () => chromium.launch({
 
 // Errors on the console, failed scripts and violations of the content policy, of every page.
 export const complaints = [];
-const expected = /status of (401|403|404|409|412|422|428)/;
+const expected = /status of (401|403|404|409|410|412|422|428)/;
 
 export const context = async (browser, world, who, options = {}) => {
   const made = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1440, height: 1000 }, ...options });

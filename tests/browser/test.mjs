@@ -1,15 +1,16 @@
 // Everything, on one store after the other. BINARY is the program, PICTURES a folder for pictures, POSTGRES the URL of an
-// empty database.
+// empty database, THROWAWAY the program that starts another one, PROVIDER the script of an OpenID provider.
 import fs from "node:fs";
 import { start, mailTo } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
 import * as flows from "./flows.mjs";
+import * as provider from "./provider.mjs";
 import * as told from "./told.mjs";
 import * as values from "./values.mjs";
 
-const { BINARY, PICTURES, POSTGRES } = process.env;
-if (!BINARY || !POSTGRES) throw new Error("BINARY and POSTGRES have to be set: start scripts/browser-test.sh");
+const { BINARY, PICTURES, POSTGRES, PROVIDER, THROWAWAY } = process.env;
+if (!BINARY || !POSTGRES || !PROVIDER || !THROWAWAY) throw new Error("BINARY, POSTGRES, PROVIDER and THROWAWAY have to be set: start scripts/browser-test.sh");
 if (PICTURES) fs.mkdirSync(PICTURES, { recursive: true });
 
 const part = async (name, run) => {
@@ -39,6 +40,9 @@ for (const store of ["sqlite", POSTGRES]) {
   await part(`${on}: roles`, () => values.roles(browser, world));
   await part(`${on}: strangers`, () => flows.strangers(world));
   await world.stop();
+  const there = await provider.start(BINARY, store === "sqlite" ? store : "postgres", { provider: PROVIDER, postgres: THROWAWAY });
+  for (const script of [true, false]) await part(`${on}: sign-in at a provider ${script ? "with" : "without"} script`, () => provider.flow(browser, there, script, PICTURES));
+  await there.stop();
 }
 await browser.close();
 ok(complaints.length === 0, `pages complained:\n${complaints.join("\n")}`);

@@ -16,6 +16,8 @@ const BILLING: Duration = Duration::from_secs(10);
 const USAGE: Duration = Duration::from_secs(5);
 /// How long to rest where reports failed.
 const USAGE_FAILED: Duration = Duration::from_mins(1);
+/// How many workspaces the directory elsewhere follows at once: a large one holds no other one up.
+const FOLLOWERS: usize = 2;
 /// How often last-used times are written.
 const SIGHTINGS: Duration = Duration::from_secs(1);
 /// How often refused calls are summed up in the audit log.
@@ -76,6 +78,11 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, servic
     let (app, senders) = (service.app.clone(), service.senders.clone());
     let (signing, witness, ending) = (app.clone(), service.audit_witness.clone(), stop.clone());
     start_billing(tasks, stop, app.clone());
+    for _ in 0..FOLLOWERS {
+        if let Some(mirror) = service.mirror.clone() {
+            tasks.spawn(crate::mirror::keep_following(app.clone(), mirror, stop.clone()));
+        }
+    }
     tasks.spawn(async move {
         while rest(CHECKPOINTS, &ending).await {
             sign(&signing, witness.as_deref()).await;

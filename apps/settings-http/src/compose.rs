@@ -4,7 +4,7 @@ use crate::{
     database::Database,
     failure::{Failure, causes},
 };
-use settings_app::{App, Ports, Rules, worker::Senders};
+use settings_app::{App, Ports, Rules, mirror::Mirroring, worker::Senders};
 use settings_aws::{AwsOptions, KmsKeyring, MimeMessage, SesMailer};
 use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
 use settings_domain::{
@@ -27,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) senders: Senders,
     /// Where the newest checkpoints are kept outside of the database.
     pub(crate) audit_witness: Option<PathBuf>,
+    /// The directory elsewhere that follows this service, where there is one.
+    pub(crate) mirror: Option<Mirroring>,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
 }
@@ -50,6 +52,7 @@ pub(crate) async fn service(
     let entropy = SystemEntropy::new(now.clone()).map_err(|e| Failure::service(e.to_string()))?;
     let (emails, subjects) = config.platform();
     let issuer = issuer(config, &public_url, clock.clone())?;
+    let mirror = crate::mirror::mirroring(config, clock.clone())?;
     let rules = Rules {
         floor_days: config.compliance_floor_days,
         regions: config.regions.clone(),
@@ -81,7 +84,7 @@ pub(crate) async fn service(
     };
     let senders = Senders { mailer, webhooks, slack };
     let audit_witness = config.audit_witness.clone().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, audit_witness, mailbox })
+    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, audit_witness, mirror, mailbox })
 }
 
 /// The keys of the audit log alone.
@@ -137,9 +140,10 @@ pub(crate) fn sign_in(config: &Config, public_url: &str) -> Result<Option<Arc<dy
 fn issuer(config: &Config, public_url: &str, clock: Arc<dyn Clock>) -> Result<Issuer, Failure> {
     // Commands that serve nobody name no address to come back to.
     let client = config.client()?.filter(|_| !public_url.is_empty());
-    let Some(issuer) = config.issuer().map(str::to_owned) else { return Ok(Issuer::default()) };
-    let wrong =
-        |e: settings_oidc::ConfigError| Failure::configuration(format!("AUTH0_ISSUER_BASE_URL or AUTH0_AUDIENCE: {e}"));
+    let Some(issuer) = config.issuer() else { return Ok(Issuer::default()) };
+    let wrong = |e: settings_oidc::ConfigError| {
+        Failure::configuration(format!("AUTH0_ISSUER_BASE_URL, AUTH0_DOMAIN or AUTH0_AUDIENCE: {e}"))
+    };
     let oidc = settings_oidc::OidcConfig { issuer, audience: config.audience.clone() };
     let http = settings_oidc::http_client().map_err(wrong)?;
     let verifier = settings_oidc::OidcVerifier::new(oidc, http, clock).map_err(wrong)?;

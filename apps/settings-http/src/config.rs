@@ -1,5 +1,5 @@
 //! Configuration: every variable, its default and its meaning. Only this file and `main.rs` know the environment.
-use crate::{audit_arguments::AuditCommand, billing::Stripe, failure::Failure};
+use crate::{audit_arguments::AuditCommand, billing::Stripe, failure::Failure, mcp, mirror};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -41,6 +41,11 @@ pub(crate) enum Command {
     /// Key-encryption keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The directory of people elsewhere that follows this service (Auth0 Organizations).
+    #[command(subcommand)]
+    Mirror(mirror::MirrorCommand),
+    /// Serve the tools of a running service over standard input and output, to a client of the Model Context Protocol.
+    Mcp(mcp::McpOptions),
     /// Say what is configured, what answers and what is missing; exit 1 on a fault.
     Doctor,
     /// Run the worker alone: it delivers notifications and sends queued mail.
@@ -124,7 +129,7 @@ pub(crate) struct Config {
     /// where `SETTINGS_PLATFORM_ADMINS` names nobody. By default on where no OIDC issuer is set: there is no other way in.
     #[arg(long, env = "SETTINGS_DEMO", value_enum, global = true)]
     demo: Option<Switch>,
-    /// OIDC issuer of bearer tokens (Auth0 or any other); http only for loopback.
+    /// OIDC issuer of bearer tokens (Auth0 or any other); http only for loopback. Where absent, `AUTH0_DOMAIN`.
     #[arg(long, env = "AUTH0_ISSUER_BASE_URL", global = true)]
     issuer: Option<String>,
     /// Expected `aud` of bearer tokens.
@@ -142,6 +147,8 @@ pub(crate) struct Config {
     /// Where people reach this service; `SETTINGS_PUBLIC_URL` where absent, and its default where that is absent.
     #[arg(long, env = "AUTH0_BASE_URL", global = true)]
     base_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) directory: mirror::Directory,
     /// Where the key-encryption key lives: `local`, or `aws:<key id, ARN or alias>` with AWS's own environment variables.
     #[arg(long, env = "SETTINGS_KMS", default_value = "local", value_parser = kms, global = true)]
     pub(crate) kms: Kms,
@@ -233,7 +240,7 @@ impl Config {
                 Ok(Some(OidcClient { id, secret: secret.into(), seal: seal.into() }))
             }
             _ => Err(Failure::configuration(
-                "sign-in at the issuer needs AUTH0_ISSUER_BASE_URL, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and AUTH0_SECRET: set all four or none of the last three",
+                "sign-in at the issuer needs AUTH0_ISSUER_BASE_URL or AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and AUTH0_SECRET: set all four, or none of the last three",
             )),
         }
     }
@@ -254,9 +261,14 @@ impl Config {
             _ => Ok(None),
         }
     }
-    /// The OIDC issuer; an empty variable is as good as none.
-    pub(crate) fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref().filter(|i| !i.is_empty())
+    /// The OIDC issuer: the one that is named, else the tenant of Auth0. An empty variable is as good as none.
+    pub(crate) fn issuer(&self) -> Option<String> {
+        let named = self.issuer.clone().filter(|i| !i.is_empty());
+        named.or_else(|| self.directory.issuer())
+    }
+    /// The id of this service's client at the issuer, whether or not people sign in there.
+    pub(crate) fn client_id(&self) -> Option<String> {
+        self.client_id.clone().filter(|id| !id.is_empty())
     }
     /// Whether the first start makes a workspace and prints a way in.
     pub(crate) fn demo(&self) -> bool {

@@ -5,6 +5,7 @@ use crate::{
     database::Database,
     failure::Failure,
     keys::Standing,
+    mirror,
 };
 use secrecy::ExposeSecret as _;
 use settings_crypto::{SystemClock, SystemEntropy};
@@ -30,6 +31,9 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
             let migrations = migrations(&database).await;
             let migrated = migrations.is_ok();
             findings.push(("migrations", migrations));
+            if migrated {
+                findings.push(("directory", mirror::finding(config, &database).await));
+            }
             findings.push((
                 "keyring",
                 if migrated { keyring(config, &database).await } else { Err("not checked: migrate first".to_owned()) },
@@ -97,8 +101,12 @@ async fn issuer(config: &Config) -> Finding {
     let http = settings_oidc::http_client().map_err(|e| e.to_string())?;
     match timeout(PATIENCE, http.get(&address).send()).await {
         Ok(Ok(answer)) if answer.status().is_success() => Ok(format!("{issuer} answers")),
-        Ok(Ok(answer)) => Err(format!("{address} answers {}; check AUTH0_ISSUER_BASE_URL", answer.status())),
-        Ok(Err(_)) | Err(_) => Err(format!("{address} does not answer; check AUTH0_ISSUER_BASE_URL and the network")),
+        Ok(Ok(answer)) => {
+            Err(format!("{address} answers {}; check AUTH0_ISSUER_BASE_URL or AUTH0_DOMAIN", answer.status()))
+        }
+        Ok(Err(_)) | Err(_) => {
+            Err(format!("{address} does not answer; check AUTH0_ISSUER_BASE_URL or AUTH0_DOMAIN, and the network"))
+        }
     }
 }
 

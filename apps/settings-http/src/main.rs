@@ -11,6 +11,8 @@ mod doctor;
 mod failure;
 mod keys;
 mod listen;
+mod mcp;
+mod mirror;
 mod operations;
 mod pages;
 mod serve;
@@ -20,7 +22,7 @@ use clap::Parser as _;
 use config::{Cli, Command, KeysCommand};
 use failure::Failure;
 use std::{io::IsTerminal as _, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -51,6 +53,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
                 keys::rotate(&cli.config, dry_run, new_key).await
             }
             Command::Keys(KeysCommand::Status) => keys::status(&cli.config).await,
+            Command::Mirror(command) => mirror::run(&cli.config, command).await,
+            Command::Mcp(options) => mcp::mcp(options).await,
             Command::Doctor => doctor::doctor(&cli.config).await,
         }
     })
@@ -58,7 +62,10 @@ fn start(cli: Cli) -> Result<(), Failure> {
 
 /// Logs go to stderr: for people on a terminal, as JSON elsewhere. Stdout is for what a command says.
 fn log(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| Failure::configuration(format!("RUST_LOG: {e}")))?;
+    let wrong = |e: &dyn std::fmt::Display| Failure::configuration(format!("RUST_LOG: {e}"));
+    let filter = EnvFilter::try_new(filter).map_err(|e| wrong(&e))?;
+    // It logs what tools are called with, which may be values.
+    let filter = filter.add_directive("rmcp=error".parse().map_err(|e: ParseError| wrong(&e))?);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         lines.compact().init();

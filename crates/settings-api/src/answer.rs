@@ -82,6 +82,11 @@ impl Answer {
         self.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
+    /// The body as text; empty where there is none.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     pub(crate) fn respond(self, input: &Input) -> Response {
         let etag = self.etag();
         let read = input.method == Method::GET || input.method == Method::HEAD;

@@ -218,6 +218,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .takes::<CreateKey>()
             .gives::<NewKey>(201)
             .problems(&["quota-reached", "idempotency-key-reused"])
+            .no_tool("it shows the key")
             .write(create),
         op(
             Method::DELETE,

@@ -149,6 +149,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         op(Method::POST, "/connections/slack/authorize", "startConnection", T, "Begin to connect Slack")
             .gives::<Authorization>(200)
             .problems(&["slack-unavailable"])
+            .no_tool("it begins what only a person in a browser can go on with")
             .write(start),
         op(
             Method::GET,
@@ -160,6 +161,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .query(BACK)
         .gives::<Connection>(200)
         .problems(&["connection-state-invalid", "connection-refused", "slack-unavailable"])
+        .no_tool("it is told a code of Slack's")
         .write(callback),
         op(
             Method::PUT,

@@ -154,6 +154,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .gives::<Accepted>(200)
         .problems(&["invitation-expired", "invitation-email-mismatch", "email-not-verified", "already-member"])
+        .no_tool("it is told the token of a link")
         .own::<actions::AcceptInvitation, _, _>(accept),
     ]
 }

@@ -21,6 +21,7 @@ pub mod input;
 mod invitations;
 mod json;
 pub mod limits;
+mod mcp;
 mod members;
 mod models;
 mod notifications;
@@ -151,6 +152,7 @@ pub fn operations() -> Vec<Operation> {
         connections::operations(),
         events::operations(),
         billing::operations(),
+        mcp::operations(),
     ]
     .into_iter()
     .flatten()

@@ -86,6 +86,8 @@ pub struct Operation {
     pub(crate) problems: &'static [&'static str],
     /// Whether it changes something, whatever its method is: the way back from Slack is a GET.
     pub(crate) changes: bool,
+    /// Why it is no tool of the Model Context Protocol face, where it is none.
+    pub(crate) no_tool: Option<&'static str>,
     pub(crate) run: Run,
 }
 
@@ -109,6 +111,7 @@ pub(crate) struct Described {
     media_types: &'static [&'static str],
     success: Success,
     problems: &'static [&'static str],
+    no_tool: Option<&'static str>,
 }
 
 /// Starts the description of an operation.
@@ -122,7 +125,8 @@ pub(crate) fn op(
     let tenant = if path.contains("{organizationId}") { Tenant::Organization } else { Tenant::Path };
     let success = Success { status: 204, schema: None, list: false, files: &[], or: None };
     let media_types = &["application/json"];
-    Described { id, method, path, tag, summary, tenant, query: &[], request: None, media_types, success, problems: &[] }
+    let (query, problems, no_tool): (&[_], &[_], _) = (&[], &[], None);
+    Described { id, method, path, tag, summary, tenant, query, request: None, media_types, success, problems, no_tool }
 }
 
 impl Described {
@@ -171,9 +175,15 @@ impl Described {
         self.problems = slugs;
         self
     }
+    /// It is no tool, for this reason: what tools say and are told goes through a language model.
+    pub(crate) const fn no_tool(mut self, reason: &'static str) -> Self {
+        self.no_tool = Some(reason);
+        self
+    }
 
     fn build(self, access: Access, run: Run) -> Operation {
-        let Self { id, method, path, tag, summary, tenant, query, request, media_types, success, problems } = self;
+        let Self { id, method, path, tag, summary, tenant, query, request, media_types, success, problems, no_tool } =
+            self;
         let changes = method != Method::GET;
         Operation {
             id,
@@ -189,6 +199,7 @@ impl Described {
             success,
             problems,
             changes,
+            no_tool,
             run,
         }
     }

@@ -215,9 +215,22 @@ impl Problem {
     #[must_use]
     pub fn respond(self, request: &str) -> Response {
         let status = self.status();
-        let Parts { slug, detail, error, faults, extra, headers: more, denied: _ } = *self.0;
+        let body = self.document(request);
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.0.headers {
+            headers.insert(name, value);
+        }
+        response
+    }
+    /// The body of the answer.
+    #[must_use]
+    pub fn document(&self, request: &str) -> Value {
+        let Parts { slug, detail, error, faults, extra, .. } = &*self.0;
         let row = row(slug);
-        let error = error.unwrap_or_else(|| format!("{}: {}", row.title, detail));
+        let error = error.clone().unwrap_or_else(|| format!("{}: {}", row.title, detail));
         let mut body = json!({
             "type": format!("/problems/{}", slug),
             "title": row.title,
@@ -229,19 +242,12 @@ impl Problem {
         });
         if let Some(map) = body.as_object_mut() {
             if !faults.is_empty() {
-                let faults = faults.into_iter().map(|f| json!({"pointer": f.pointer, "detail": f.detail})).collect();
+                let faults = faults.iter().map(|f| json!({"pointer": f.pointer, "detail": f.detail})).collect();
                 map.insert("errors".to_owned(), Value::Array(faults));
             }
-            map.extend(extra);
+            map.extend(extra.clone());
         }
-        let mut response = (status, body.to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in more {
-            headers.insert(name, value);
-        }
-        response
+        body
     }
 }
 

@@ -160,6 +160,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .gives::<RevealedValue>(200)
         .problems(&["secret-sealed", "idempotency-key-reused"])
+        .no_tool("it shows a value")
         .write(reveal),
     ]
 }

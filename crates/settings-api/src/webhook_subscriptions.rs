@@ -168,6 +168,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .takes::<NewSubscription>()
             .gives::<SubscriptionWithSecret>(201)
             .problems(&["url-not-allowed", "quota-reached", "idempotency-key-reused"])
+            .no_tool("it shows the secret")
             .write(create),
         op(
             Method::GET,
@@ -207,6 +208,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .gives::<SubscriptionWithSecret>(200)
         .problems(&["precondition-failed", "idempotency-key-reused"])
+        .no_tool("it shows the secret")
         .write(rotate),
     ]
 }

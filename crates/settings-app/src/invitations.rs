@@ -149,6 +149,21 @@ impl App {
         Ok(self.sign_in_as(invitation.email).await?.map(|signed_in| (joined, signed_in)))
     }
 
+    /// Tells the admins that the holder of a link that has expired asks for a new one: each of them once for each link. The
+    /// answer is the same whatever the link is, so it says nothing of what there is.
+    pub async fn ask_for_invitation(&self, token: &str) -> Result<(), StoreError> {
+        let Some((id, digest)) = self.ports.mint.parse_invitation(token) else { return Ok(()) };
+        let (mut reads, entry) = self.ports.store.snapshot(CallerId::Service, &Selector::Invitation(id)).await?;
+        let Entry::Found(standing) = entry else { return Ok(()) };
+        let Some(invitation) = reads.invitation(id).await?.map(|v| v.invitation) else { return Ok(()) };
+        if !standing.exists || invitation.token != digest || !invitation.may_be_asked_for(standing.at) {
+            return Ok(());
+        }
+        let admins = reads.admins().await?.into_iter().map(|user| (user, self.delivery())).collect::<Vec<_>>();
+        drop(reads);
+        self.ports.store.ask_admins(invitation.workspace, id, invitation.generation, &admins).await
+    }
+
     /// What the page behind an invitation's link shows, and changes nothing: mail scanners open links.
     pub async fn look_at_invitation(&self, token: &str) -> Result<Option<LookedAt>, StoreError> {
         let Some((id, digest)) = self.ports.mint.parse_invitation(token) else { return Ok(None) };

@@ -20,6 +20,7 @@ pub mod failure;
 pub mod invitations;
 pub mod keys;
 pub mod members;
+pub mod mirror;
 pub mod models;
 pub mod notifications;
 pub mod provider;
@@ -43,6 +44,7 @@ use settings_domain::{
         directory::{ActivityLog, Directory, Upkeep},
         identity::TokenVerifier,
         mail::KeptMail,
+        mirror::MirrorQueue,
         outbound::Outbound,
         outbox::{DueDigests, Outbox},
         probe::ModelProber,
@@ -69,6 +71,7 @@ pub trait AnyStore:
     + DueDigests
     + Checkpoints
     + BillingQueue
+    + MirrorQueue
     + Upkeep
 {
 }
@@ -84,6 +87,7 @@ impl<T> AnyStore for T where
         + DueDigests
         + Checkpoints
         + BillingQueue
+        + MirrorQueue
         + Upkeep
 {
 }

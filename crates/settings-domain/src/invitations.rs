@@ -370,6 +370,12 @@ impl Invitation {
         if self.state == InvitationState::Pending && self.is_over(now) { InvitationState::Expired } else { self.state }
     }
 
+    /// Whether a new link may be asked for: it waits, and its link has expired.
+    #[must_use]
+    pub fn may_be_asked_for(&self, now: OffsetDateTime) -> bool {
+        self.shown_state(now) == InvitationState::Expired && self.state == InvitationState::Pending
+    }
+
     fn check_open(&self) -> Result<(), PendingInvitationError> {
         if self.state == InvitationState::Pending { Ok(()) } else { Err(PendingInvitationError::Closed) }
     }

@@ -3,6 +3,8 @@
 //! Pure: two rosters in, a plan out. A plan can be shown before it is carried out, an empty one says that nothing drifted,
 //! and one that was interrupted is made good by the next.
 use crate::{
+    change::Write,
+    members::MemberWrite,
     policy::Role,
     text::{Email, EmailKey},
 };
@@ -93,6 +95,16 @@ impl Step {
             Self::Invite(_) => "invite",
         }
     }
+}
+
+/// Whether a mirror has to follow a write: names, members, roles and invitations are mirrored, and nothing else is. Who
+/// somebody is here (a person) is no membership yet.
+#[must_use]
+pub const fn follows(write: &Write) -> bool {
+    matches!(
+        write,
+        Write::Workspace(_) | Write::Invitation(_) | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_))
+    )
 }
 
 /// What to do so that the mirror equals the store. `None` stands for a workspace that is not there (any more), or not yet.

@@ -58,11 +58,19 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError::Http`] where TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, ConfigError> {
+    http_client_with(TOTAL_TIMEOUT)
+}
+
+/// The same, for answers that may take longer.
+///
+/// # Errors
+/// [`ConfigError::Http`] where TLS cannot be set up.
+pub fn http_client_with(patience: Duration) -> Result<reqwest::Client, ConfigError> {
     // An error says that one is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TOTAL_TIMEOUT)
+        .timeout(patience)
         .pool_idle_timeout(POOL_IDLE)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -29,6 +29,6 @@ mod verified;
 mod verifier;
 
 pub use auth0::{Auth0Config, Auth0Organizations};
-pub use config::{ConfigError, OidcConfig, http_client};
+pub use config::{ConfigError, OidcConfig, http_client, http_client_with};
 pub use sign_in::{OidcSignIn, SignInConfig};
 pub use verifier::OidcVerifier;

@@ -29,6 +29,7 @@ mod group_read;
 pub mod idempotency;
 pub mod invitations;
 pub mod members;
+pub mod mirror;
 pub mod models;
 pub mod notifications;
 pub mod outbox;

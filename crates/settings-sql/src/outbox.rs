@@ -7,13 +7,13 @@ use crate::{
 };
 use settings_domain::{
     deliveries::{Attempt, DeliveryStatus},
-    ids::{ConnectionId, DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
+    ids::{ConnectionId, DeliveryId, DigestRunId, InvitationId, SignInId, UserId, WorkspaceId},
     invitations::EmailStatus,
     micros,
     notices::Notice,
     ports::{
         StoreError,
-        outbox::{Claimed, Fate, InvitationLetter, Job},
+        outbox::{AskLetter, Claimed, Fate, InvitationLetter, Job},
     },
     text::Email,
 };
@@ -25,6 +25,8 @@ const SIGN_IN: &str = "sign-in";
 const AUDIT_DIGEST: &str = "audit-digest";
 const NOTIFICATION: &str = "notification";
 const SEAT_QUANTITY: &str = "seat-quantity";
+/// The generation of a message about an invitation that is no link's: somebody asks for a new one.
+const ASKED: i64 = 0;
 
 statements! {
     /// Queues a message.
@@ -38,6 +40,17 @@ statements! {
         i.expires_at AS expires_at FROM invitations i JOIN workspaces w ON w.id = i.workspace_id \
         LEFT JOIN users u ON u.id = i.invited_by WHERE i.workspace_id = $1 AND i.id = $2 AND i.generation = $3 \
         AND i.state = 'pending' AND w.deleted_at IS NULL AND i.expires_at > ", now!());
+    /// An admin is to be told, unless told of this link before.
+    ASK = "INSERT INTO invitation_asks (workspace_id, invitation_id, generation, user_id, delivery_id) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, invitation_id, generation, user_id) DO NOTHING";
+    /// What the mail to an admin needs.
+    ASK_LETTER = concat!("SELECT u.email AS email, w.name AS workspace, w.slug AS slug, i.email AS invited \
+        FROM invitation_asks a JOIN invitations i ON i.workspace_id = a.workspace_id AND i.id = a.invitation_id \
+        JOIN workspaces w ON w.id = a.workspace_id JOIN users u ON u.id = a.user_id \
+        JOIN memberships m ON m.workspace_id = a.workspace_id AND m.user_id = a.user_id \
+        WHERE a.workspace_id = $1 AND a.delivery_id = $2 AND i.generation = a.generation AND i.state = 'pending' \
+        AND i.expires_at <= ", now!(), " AND w.deleted_at IS NULL AND m.removed_at IS NULL AND m.role = 'admin' \
+        AND u.email_verified = 1 AND u.email IS NOT NULL");
     /// Where a sign-in link goes.
     SIGN_IN_LETTER = concat!("SELECT email, expires_at FROM sign_in_links \
         WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
@@ -87,6 +100,9 @@ fn micros_of(d: Duration) -> i64 {
 fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
     let subject = row.id("subject_id")?;
     let job = match (row.text("kind")?.as_str(), row.maybe_id("workspace_id")?) {
+        (INVITATION, Some(workspace)) if row.int("generation")? == ASKED => {
+            Job::InvitationAsked(WorkspaceId::from_uuid(workspace), InvitationId::from_uuid(subject))
+        }
         (INVITATION, Some(workspace)) => {
             Job::Invitation(WorkspaceId::from_uuid(workspace), InvitationId::from_uuid(subject), row.int("generation")?)
         }
@@ -107,6 +123,7 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
 pub const fn scope(message: &Claimed) -> Scope {
     match message.job {
         Job::Invitation(workspace, ..)
+        | Job::InvitationAsked(workspace, _)
         | Job::AuditDigest(workspace, ..)
         | Job::Notification(workspace)
         | Job::SeatQuantity(workspace) => Scope::tenant(workspace.as_uuid()),
@@ -178,6 +195,44 @@ pub async fn sign_in_letter<D: SqlDb>(
 ) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
     let stmt = Stmt::new(SIGN_IN_LETTER).bind(id.as_uuid());
     tx.first(stmt, |row| Ok((row.parse("email")?, row.time("expires_at")?))).await
+}
+
+/// Queues a mail to each admin who was not told of this link before; whether there was one.
+pub async fn ask<D: SqlDb>(
+    tx: &mut Tx<D>,
+    workspace: WorkspaceId,
+    id: InvitationId,
+    generation: i64,
+    admins: &[(UserId, DeliveryId)],
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    for (user, delivery) in admins {
+        let stmt = Stmt::new(ASK).bind(workspace.as_uuid()).bind(id.as_uuid()).bind(generation);
+        if tx.run(stmt.bind(user.as_uuid()).bind(delivery.as_uuid())).await? == 1 {
+            let stmt = Stmt::new(INSERT).bind(delivery.as_uuid()).bind(Some(workspace.as_uuid())).text(INVITATION);
+            tx.run_one(stmt.bind(id.as_uuid()).bind(ASKED)).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// What the mail to an admin needs.
+pub async fn ask_letter<D: SqlDb>(
+    tx: &mut Tx<D>,
+    workspace: WorkspaceId,
+    delivery: DeliveryId,
+) -> Result<Option<AskLetter>, StoreError> {
+    let stmt = Stmt::new(ASK_LETTER).bind(workspace.as_uuid()).bind(delivery.as_uuid());
+    tx.first(stmt, |row| {
+        Ok(AskLetter {
+            to: row.parse("email")?,
+            workspace: row.text("workspace")?,
+            slug: row.parse("slug")?,
+            invited: row.parse("invited")?,
+        })
+    })
+    .await
 }
 
 async fn mail_status<D: SqlDb>(tx: &mut Tx<D>, job: Job, status: EmailStatus) -> Result<(), StoreError> {

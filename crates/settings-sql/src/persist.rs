@@ -4,7 +4,7 @@ use crate::{
     db::Stmt,
     deliveries,
     engine::{Engine, Scope},
-    environments, erasure, error, events, idempotency, invitations, members, models, notifications, outbox, references,
+    environments, erasure, error, events, idempotency, invitations, members, mirror, models, notifications, outbox, references,
     secrets,
     session::{Presence, Session},
     variables, webhook_subscriptions, workspaces,
@@ -110,6 +110,7 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
     for notice in set.notices() {
         outbox::queue(tx, workspace, notice).await?;
     }
+    mirror::want(tx, workspace, set.writes()).await?;
     if let Some(outcome) = set.outcome() {
         idempotency::keep(tx, kept_in, outcome, session.at).await?;
     }

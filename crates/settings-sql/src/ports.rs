@@ -21,7 +21,7 @@ use settings_domain::{
         billing::{BillingQueue, Reported},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
-        outbox::{Claimed, DueDigests, Fate, InvitationLetter, Outbox},
+        outbox::{AskLetter, Claimed, DueDigests, Fate, InvitationLetter, Outbox},
         store::{KeyDirectory, KeyStanding, Page, ResolvedModel, ResolvedVariables, Resolving},
         vault::{DataKeyStore, OldWrapping, Rewrapped, WrappedDataKey},
     },
@@ -175,6 +175,25 @@ impl<E: Engine> Outbox for SqlStore<E> {
     ) -> Result<Option<InvitationLetter>, StoreError> {
         let mut tx = self.engine.begin_read(Scope::tenant(workspace.as_uuid())).await?;
         outbox::invitation_letter(&mut tx, workspace, id, generation).await
+    }
+    async fn ask_admins(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+        admins: &[(UserId, DeliveryId)],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::tenant(workspace.as_uuid())).await?;
+        let queued = outbox::ask(&mut tx, workspace, id, generation, admins).await?;
+        tx.commit().await?;
+        if queued {
+            self.queued.notify_one();
+        }
+        Ok(())
+    }
+    async fn ask_letter(&self, workspace: WorkspaceId, delivery: DeliveryId) -> Result<Option<AskLetter>, StoreError> {
+        let mut tx = self.engine.begin_read(Scope::tenant(workspace.as_uuid())).await?;
+        outbox::ask_letter(&mut tx, workspace, delivery).await
     }
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
         outbox::sign_in_letter(&mut self.engine.single().await?, id).await

@@ -180,6 +180,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::audit_digest::ALL,
         crate::idempotency::ALL,
         crate::outbox::ALL,
+        crate::mirror::ALL,
         crate::accounts::ALL,
         crate::directory::ALL,
         crate::activity::ALL,

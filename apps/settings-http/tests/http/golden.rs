@@ -109,7 +109,7 @@ async fn probe(cast: &Cast, caller: &Caller, method: &str, template: &str) -> St
     for (name, value) in &cast.params {
         path = path.replace(&format!("{{{name}}}"), value);
     }
-    let by_parameter = ["/api/environments", "/api/variables", "/api/models"];
+    let by_parameter = ["/api/environments", "/api/variables", "/api/models", "/api/mcp/tools"];
     if by_parameter.iter().any(|p| template.starts_with(p))
         && !["{variableId}", "{modelId}"].iter().any(|p| template.contains(p))
     {

@@ -181,6 +181,15 @@ impl App {
                     },
                 })
             }
+            Job::InvitationAsked(workspace, _) => store.ask_letter(workspace, message.delivery).await?.map(|l| Mail {
+                delivery: message.delivery,
+                to: l.to,
+                letter: Letter::InvitationAsked {
+                    workspace: l.workspace,
+                    invited: l.invited,
+                    link: format!("{}/{}/settings/members", self.rules.public_url, l.slug),
+                },
+            }),
             Job::AuditDigest(workspace, run, recipient) => {
                 self.audit_digest_mail(message.delivery, workspace, run, recipient).await?
             }

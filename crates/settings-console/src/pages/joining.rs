@@ -11,7 +11,7 @@ use axum::{
     Router,
     extract::{Request, State},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use http::StatusCode;
 use maud::{Markup, html};
@@ -29,7 +29,7 @@ use settings_domain::{
 use std::sync::Arc;
 
 pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
-    router.route("/invitations/{token}", get(show).post(join))
+    router.route("/invitations/{token}", get(show).post(join)).route("/invitations/{token}/ask", post(ask))
 }
 
 fn page(visit: &Visit, status: StatusCode, shape: Icon, title: &str, body: &Markup) -> Response {
@@ -113,13 +113,57 @@ async fn show(State(site): State<Arc<Site>>, request: Request) -> Response {
                 Err(e) => stopped(&visit, e.into()),
             },
             InvitationState::Pending => offer(&visit, &found, None),
-            InvitationState::Expired => {
-                gone(&visit, StatusCode::GONE, "This invitation has expired", "Invitations work for 7 days.")
-            }
+            InvitationState::Expired => expired(&visit),
             InvitationState::Accepted | InvitationState::Revoked => {
                 gone(&visit, StatusCode::NOT_FOUND, OVER, "It was used or revoked.")
             }
         },
+    }
+}
+
+/// The link is over: one click asks for another.
+fn expired(visit: &Visit) -> Response {
+    let ask = visit.site.at(&format!("/invitations/{}/ask", visit.param("token")));
+    page(
+        visit,
+        StatusCode::GONE,
+        Icon::Mail,
+        "This invitation has expired",
+        &html! {
+            p { "Invitations work for 7 days. The admins of the workspace can send you a new one." }
+            form method="post" action=(ask) {
+                button.btn.primary.block type="submit" data-busy="Asking…" { "Ask for a new one" }
+            }
+            a.btn.block href=(visit.site.at("/")) { "Go to your workspaces" }
+        },
+    )
+}
+
+/// Says the same whatever the link is, and whether or not anybody was told: who guesses links learns nothing here.
+async fn ask(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let visit = match read(site, request).await {
+        Ok(visit) => visit,
+        Err(response) => return response,
+    };
+    if visit.sender != Sender::Own {
+        return super::errors::foreign(visit.site.base());
+    }
+    let token = visit.param("token");
+    if let Err(wait) = visit.site.limit(|limits| limits.address(visit.client).and_then(|()| limits.recipient(token))) {
+        return stopped(&visit, wait.into());
+    }
+    match visit.site.app().ask_for_invitation(token).await {
+        Err(e) => stopped(&visit, e.into()),
+        Ok(()) => page(
+            &visit,
+            StatusCode::OK,
+            Icon::Mail,
+            "Thank you for asking",
+            &html! {
+                p { "If this link was an invitation that has expired, the admins of its workspace have been told. Look for a new mail in the next days." }
+                a.btn.block href=(visit.site.at("/")) { "Go to your workspaces" }
+            },
+        ),
     }
 }
 
@@ -181,7 +225,7 @@ async fn join_signed_in(visit: &Visit) -> Response {
 /// Why somebody did not join.
 fn refused(visit: &Visit, failure: Failure<AcceptError>) -> Response {
     let (status, title) = match &failure {
-        Failure::Refused(Refused::Rule(AcceptError::Expired)) => (StatusCode::GONE, "This invitation has expired"),
+        Failure::Refused(Refused::Rule(AcceptError::Expired)) => return expired(visit),
         Failure::Refused(Refused::Rule(AcceptError::NotFound)) => (StatusCode::NOT_FOUND, OVER),
         Failure::Refused(Refused::Rule(AcceptError::EmailMismatch)) => {
             (StatusCode::FORBIDDEN, "You are signed in as somebody else")

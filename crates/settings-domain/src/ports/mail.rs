@@ -21,6 +21,15 @@ pub enum Letter {
         /// Last instant at which the link works.
         expires_at: OffsetDateTime,
     },
+    /// Somebody opened the link of an invitation that has expired, and asks for a new one.
+    InvitationAsked {
+        /// The workspace's display name.
+        workspace: String,
+        /// Who was invited.
+        invited: Email,
+        /// The page on which an invitation is sent again.
+        link: String,
+    },
     /// A one-time sign-in link.
     SignIn {
         /// The sign-in page.

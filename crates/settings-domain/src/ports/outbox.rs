@@ -2,9 +2,9 @@
 use super::StoreError;
 use crate::{
     deliveries::{Attempt, Outgoing},
-    ids::{DeliveryId, DigestRunId, InvitationId, SignInId, WorkspaceId},
+    ids::{DeliveryId, DigestRunId, InvitationId, SignInId, UserId, WorkspaceId},
     policy::Role,
-    text::Email,
+    text::{Email, Slug},
 };
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
@@ -29,6 +29,8 @@ pub struct Claimed {
 pub enum Job {
     /// The mail of an invitation.
     Invitation(WorkspaceId, InvitationId, i64),
+    /// The mail to an admin that somebody asks for a new link of an invitation that has expired.
+    InvitationAsked(WorkspaceId, InvitationId),
     /// The mail of a sign-in link.
     SignIn(SignInId),
     /// The mail of an audit digest to one of its recipients, counted from 0.
@@ -71,6 +73,19 @@ pub struct InvitationLetter {
     pub expires_at: OffsetDateTime,
 }
 
+/// What the mail to an admin needs whom somebody asks for a new link, as it stands when it is sent.
+#[derive(Debug, Clone)]
+pub struct AskLetter {
+    /// The admin's address.
+    pub to: Email,
+    /// The workspace's name.
+    pub workspace: String,
+    /// Its slug.
+    pub slug: Slug,
+    /// Who was invited.
+    pub invited: Email,
+}
+
 /// Finds what is to be begun.
 #[async_trait]
 pub trait DueDigests: Send + Sync {
@@ -90,6 +105,17 @@ pub trait Outbox: Send + Sync {
         id: InvitationId,
         generation: i64,
     ) -> Result<Option<InvitationLetter>, StoreError>;
+    /// Queues a mail to each of these admins, who was told of this link before excepted: asking twice tells nobody twice.
+    async fn ask_admins(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+        admins: &[(UserId, DeliveryId)],
+    ) -> Result<(), StoreError>;
+    /// What to write to an admin; `None` where the invitation waits no more or was renewed, or who was to hear of it is no
+    /// admin any more or has no address.
+    async fn ask_letter(&self, workspace: WorkspaceId, delivery: DeliveryId) -> Result<Option<AskLetter>, StoreError>;
     /// Where to send a sign-in link and until when it works; `None` when it was used or is over.
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError>;
     /// Accepted by the next hop, or no longer wanted: never to be sent again.

@@ -207,6 +207,18 @@ fn an_invitation_is_accepted_once_in_time_by_the_verified_address() {
 }
 
 #[test]
+fn a_new_link_is_asked_for_once_the_old_one_is_over_and_while_it_waits() {
+    let open = invitation(1, Role::Editor);
+    let tick = Duration::microseconds(1);
+    assert!(!open.may_be_asked_for(open.expires_at - tick), "its link works");
+    assert!(open.may_be_asked_for(open.expires_at) && open.may_be_asked_for(open.expires_at + tick));
+    for state in [InvitationState::Accepted, InvitationState::Revoked, InvitationState::Expired] {
+        let closed = Invitation { state, ..open.clone() };
+        assert!(!closed.may_be_asked_for(open.expires_at), "{state:?}");
+    }
+}
+
+#[test]
 fn who_joins_has_the_invited_role_and_who_comes_back_continues_the_count() {
     let open = invitation(1, Role::Editor);
     let mine = Some("guest1@example.org");

@@ -34,6 +34,22 @@ pub(super) fn invitation<'a>(
     }
 }
 
+pub(super) fn invitation_asked<'a>(workspace: &str, invited: &str, link: &'a str) -> Words<'a> {
+    let workspace = workspace_name(workspace);
+    let subject = format!("Somebody asks for a new invitation to \"{workspace}\"");
+    let invited = untrusted::line(invited).unwrap_or_else(|| "an address".to_owned());
+    let opening = vec![
+        Span::ours("The invitation of"),
+        Span::Name(invited),
+        Span::ours("to the workspace"),
+        Span::Name(workspace),
+        Span::ours("has expired, and whoever holds its link asks for a new one."),
+    ];
+    let button = Block::Button { purpose: "send the invitation again", button: "Open the members", link };
+    let calm = "Nothing was changed. If you do not want them to join, revoke the invitation or let it be.";
+    Words { subject, blocks: vec![Block::Paragraph(opening), button, sentence(calm)] }
+}
+
 pub(super) fn sign_in(link: &str, expires_at: OffsetDateTime) -> Words<'_> {
     let opening = vec![
         Span::ours("You asked for a link to sign in."),

@@ -29,6 +29,11 @@ fn failing(name: &str) -> Letter {
     }
 }
 
+fn asked(name: &str) -> Result<Letter, AnyError> {
+    let (workspace, invited) = (name.to_owned(), "dana@people.example".parse()?);
+    Ok(Letter::InvitationAsked { workspace, invited, link: LINK.to_owned() })
+}
+
 fn digest(name: &str) -> Letter {
     let line = DigestLine {
         at: NOW,
@@ -64,6 +69,12 @@ async fn every_letter_arrives_whole_and_says_that_no_person_wrote_it() -> TestRe
     for (n, letter, subject, says) in [
         (1, notification("Acme"), "A workflow run failed in \"Acme\"", "Environment: \"production\""),
         (2, failing("Acme"), "Notifications of \"Acme\" no longer reach \"Slack\"", "the app was removed"),
+        (
+            4,
+            asked("Acme")?,
+            "Somebody asks for a new invitation to \"Acme\"",
+            "whoever holds its link asks for a new one",
+        ),
         (3, digest("Acme"), "Audit digest of \"Acme\": 1 event", "secret.accessed by \"Acme\": \"Acme\""),
     ] {
         mailer.send(&mail(n, letter)?).await?;
@@ -83,7 +94,7 @@ async fn a_hostile_name_adds_no_header_recipient_link_or_markup_to_any_letter() 
     let mut sink = Sink::start(&[])?;
     let url = SecretString::from(format!("smtp://localhost:{}", sink.port));
     let mailer = SmtpMailer::new(&url, "no-reply@example.org", clock())?;
-    for (n, letter) in [(1, notification(HOSTILE)), (2, failing(HOSTILE)), (3, digest(HOSTILE))] {
+    for (n, letter) in [(1, notification(HOSTILE)), (2, failing(HOSTILE)), (3, digest(HOSTILE)), (4, asked(HOSTILE)?)] {
         mailer.send(&mail(n, letter)?).await?;
         let got = sink.next()?;
         assert_eq!(got.rcpt_tos, ["grace@example.org"]);

@@ -128,6 +128,14 @@ impl Auth0Organizations {
         Ok(found)
     }
 
+    /// The ids of our roles, as far as they are there. Looking changes nothing: those that lack are made when they are given.
+    async fn roles_there(&self) -> Result<BTreeMap<Role, String>, MirrorError> {
+        match &*self.roles.lock().await {
+            Some(roles) => Ok(roles.clone()),
+            None => self.known_roles().await,
+        }
+    }
+
     async fn known_roles(&self) -> Result<BTreeMap<Role, String>, MirrorError> {
         let query = [("name_filter", ROLE_PREFIX.to_owned())];
         let all: Vec<wire::Role> = self.client.list("roles", &query, false).await.map_err(Failure::into_error)?;
@@ -235,13 +243,17 @@ fn get(path: String) -> Call<'static> {
 impl OrganizationMirror for Auth0Organizations {
     async fn read(&self, place: &Place) -> Result<Option<Mirrored>, MirrorError> {
         let Some(organization) = self.find(place).await? else { return Ok(None) };
-        let role_of = self.roles().await?.into_iter().map(|(role, id)| (id, role)).collect();
+        let role_of = self.roles_there().await?.into_iter().map(|(role, id)| (id, role)).collect();
         let id = segment(&organization.id);
         Ok(Some(Mirrored {
             name: organization.display_name,
             members: self.members(&id, &role_of).await?,
             invitations: self.invitations(&id, &role_of).await?,
         }))
+    }
+
+    fn holds_invitations(&self) -> bool {
+        self.application.is_some()
     }
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<(), MirrorError> {

@@ -53,7 +53,7 @@ macro_rules! groups {
 
 groups! {
     access, accounts, activity, atomicity, audit_digest, billing, checkpoints, deletion, deliveries, erasure, idempotency, isolation,
-    ledger, listing, notifications, outbox, races, reading, root_key, tampering, turns, upkeep, usage, values,
+    ledger, listing, mirror, notifications, outbox, races, reading, root_key, tampering, turns, upkeep, usage, values,
 }
 
 /// Runs every case against worlds made by `make`, and ends the process: the `main` of an adapter's test.

@@ -1,10 +1,16 @@
 //! Owed messages: at least once, to one worker at a time, and never what is no longer true (promise P8).
 use super::{Scenario, World, scenario::account};
+use crate::entropy::FixedMint;
+use secrecy::ExposeSecret as _;
 use settings_domain::{
-    ids::{DeliveryId, InvitationId, WorkspaceId},
+    ids::{DeliveryId, InvitationId, UserId, WorkspaceId},
     invitations::{EmailStatus, Invitation, LIFETIME},
     policy::Role,
-    ports::outbox::{Claimed, Job},
+    ports::{
+        Entropy as _,
+        outbox::{AskLetter, Claimed, Job},
+        tokens::TokenMint as _,
+    },
     workspaces::WorkspacePatch,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -23,6 +29,8 @@ cases![
     a_worker_that_came_too_late_disturbs_nobody,
     a_letter_says_what_holds_when_it_is_written,
     what_is_no_longer_wanted_has_no_letter,
+    each_admin_is_told_once_that_somebody_asks_for_a_new_link,
+    nobody_is_told_of_an_ask_that_is_answered,
 ];
 
 const LEASE: Duration = Duration::minutes(5);
@@ -224,4 +232,77 @@ async fn what_is_no_longer_wanted_has_no_letter(world: World) {
     let over = invite(&s, 4).await;
     world.pass(LIFETIME).await;
     assert!(!letter(s.workspace, &over, 1).await);
+}
+
+/// Asks by the link of this generation.
+async fn ask(s: &Scenario, id: InvitationId, generation: i64) {
+    let token = FixedMint.invitation(id, generation).text;
+    s.app.ask_for_invitation(token.expose_secret()).await.expect("an answer");
+}
+async fn ask_letter(world: &World, s: &Scenario, message: &Claimed) -> Option<AskLetter> {
+    world.store.ask_letter(s.workspace, message.delivery).await.expect("an answer")
+}
+
+async fn each_admin_is_told_once_that_somebody_asks_for_a_new_link(world: World) {
+    let s = quiet(&world).await;
+    s.editor_turned_admin().await;
+    let sent = invite(&s, 1).await;
+    world.store.done(&claim(&world, 10).await[0], true).await.expect("sent");
+    ask(&s, sent.id, 1).await;
+    assert_eq!(depth(&world).await, 0, "its link works still");
+    world.pass(LIFETIME).await;
+    s.app.ask_for_invitation("inv_nonsense").await.expect("an answer like every other");
+    ask(&s, InvitationId::from_uuid(world.entropy.uuid()), 1).await;
+    ask(&s, sent.id, 2).await;
+    assert_eq!(depth(&world).await, 0, "no link of it");
+    for _ in 0..3 {
+        ask(&s, sent.id, 1).await;
+    }
+    let asked = claim(&world, 10).await;
+    assert_eq!(asked.iter().map(|m| m.job).collect::<Vec<_>>(), [Job::InvitationAsked(s.workspace, sent.id); 2]);
+    let mut told = BTreeSet::new();
+    for message in &asked {
+        let letter = ask_letter(&world, &s, message).await.expect("a letter");
+        assert_eq!((letter.invited.as_str(), letter.slug.as_str()), (sent.email.as_str(), "acme"));
+        assert!(letter.workspace.contains("acme"));
+        told.insert(letter.to.as_str().to_owned());
+        world.store.done(message, true).await.expect("sent");
+    }
+    assert_eq!(told, BTreeSet::from([s.admin.email.as_str().to_owned(), s.editor.email.as_str().to_owned()]));
+    assert_eq!(status(&s, sent.id).await, EmailStatus::Sent, "what the invitation's own mail came to");
+    ask(&s, sent.id, 1).await;
+    assert_eq!(depth(&world).await, 0, "once");
+    // Another link is another matter.
+    s.resend(&s.admin.caller, sent.id).await.expect("a new link");
+    world.pass(LIFETIME).await;
+    let before = depth(&world).await;
+    ask(&s, sent.id, 2).await;
+    assert_eq!(depth(&world).await, before + 2);
+}
+
+async fn nobody_is_told_of_an_ask_that_is_answered(world: World) {
+    let s = quiet(&world).await;
+    s.editor_turned_admin().await;
+    let sent = invite(&s, 1).await;
+    world.store.done(&claim(&world, 10).await[0], true).await.expect("sent");
+    world.pass(LIFETIME).await;
+    ask(&s, sent.id, 1).await;
+    let asked = claim(&world, 10).await;
+    assert_eq!(asked.len(), 2);
+    s.change_role(&s.admin.caller, s.editor.id, Role::Viewer).await.expect("another role");
+    let mut letters = 0;
+    for message in &asked {
+        letters += usize::from(ask_letter(&world, &s, message).await.is_some());
+    }
+    assert_eq!(letters, 1, "who is no admin any more hears nothing");
+    let other = Scenario::called(&world, "other").await;
+    assert!(ask_letter(&world, &other, &asked[0]).await.is_none(), "a message is one tenant's");
+    let unknown = DeliveryId::from_uuid(world.entropy.uuid());
+    assert!(world.store.ask_letter(s.workspace, unknown).await.expect("an answer").is_none());
+    s.resend(&s.admin.caller, sent.id).await.expect("a new link");
+    for message in &asked {
+        assert!(ask_letter(&world, &s, message).await.is_none(), "it was sent again");
+    }
+    let nobody: &[(UserId, DeliveryId)] = &[];
+    world.store.ask_admins(s.workspace, sent.id, 2, nobody).await.expect("nothing happens");
 }

@@ -35,9 +35,11 @@ fn shares(claimed: &[Claimed]) -> BTreeMap<Option<WorkspaceId>, usize> {
     let mut shares = BTreeMap::new();
     for message in claimed {
         let whose = match message.job {
-            Job::Notification(workspace) | Job::Invitation(workspace, ..) | Job::AuditDigest(workspace, ..) | Job::SeatQuantity(workspace) => {
-                Some(workspace)
-            }
+            Job::Notification(workspace)
+            | Job::Invitation(workspace, ..)
+            | Job::InvitationAsked(workspace, _)
+            | Job::AuditDigest(workspace, ..) 
+            | Job::SeatQuantity(workspace) => Some(workspace),
             Job::SignIn(_) => None,
         };
         *shares.entry(whose).or_default() += 1;

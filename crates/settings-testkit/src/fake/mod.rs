@@ -7,6 +7,7 @@ mod checkpoints;
 mod billing;
 mod directory;
 mod erasure;
+mod mirror;
 mod notifications;
 mod outbox;
 mod persist;

@@ -6,11 +6,13 @@ use super::{
 use async_trait::async_trait;
 use settings_domain::{
     deliveries::{Attempt, Outgoing},
-    ids::{DeliveryId, InvitationId, SignInId, WorkspaceId},
+    ids::{DeliveryId, InvitationId, SignInId, UserId, WorkspaceId},
     invitations::{EmailStatus, Invitation, InvitationState},
+    members::Member,
+    policy::Role,
     ports::{
         StoreError,
-        outbox::{Claimed, Fate, InvitationLetter, Job, Outbox},
+        outbox::{AskLetter, Claimed, Fate, InvitationLetter, Job, Outbox},
     },
     text::Email,
 };
@@ -27,6 +29,7 @@ pub(super) fn own<'s>(state: &'s mut State, message: &Claimed) -> Option<&'s mut
 const fn turn(job: Job) -> Option<WorkspaceId> {
     match job {
         Job::Invitation(workspace, ..)
+        | Job::InvitationAsked(workspace, _)
         | Job::AuditDigest(workspace, ..)
         | Job::Notification(workspace)
         | Job::SeatQuantity(workspace) => Some(workspace),
@@ -93,6 +96,39 @@ impl Outbox for FakeStore {
             role: i.role,
             expires_at: i.expires_at,
         }))
+    }
+    async fn ask_admins(
+        &self,
+        workspace: WorkspaceId,
+        id: InvitationId,
+        generation: i64,
+        admins: &[(UserId, DeliveryId)],
+    ) -> Result<(), StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        for (user, delivery) in admins {
+            let key = (workspace, id, generation, *user);
+            if state.asks.contains_key(&key) {
+                continue;
+            }
+            state.asks.insert(key, *delivery);
+            state.queue.insert(*delivery, Message::new(Job::InvitationAsked(workspace, id), now));
+        }
+        Ok(())
+    }
+    async fn ask_letter(&self, workspace: WorkspaceId, delivery: DeliveryId) -> Result<Option<AskLetter>, StoreError> {
+        let (state, now) = (self.state(), self.now());
+        let (Some(tenant), Some((key, _))) =
+            (state.living(workspace), state.asks.iter().find(|((w, ..), d)| *w == workspace && **d == delivery))
+        else {
+            return Ok(None);
+        };
+        let (_, id, generation, user) = *key;
+        let waits = |i: &&Invitation| i.generation == generation && i.may_be_asked_for(now);
+        let is_admin = |m: &&Member| m.is_active() && m.role == Role::Admin;
+        let to = tenant.members.get(&user).filter(is_admin).and_then(|_| state.user(user)?.email);
+        let invited = tenant.invitations.get(&id).filter(waits).map(|i| i.email.clone());
+        let (workspace, slug) = (tenant.workspace.name.to_string(), tenant.workspace.slug.clone());
+        Ok(to.zip(invited).map(|(to, invited)| AskLetter { to, workspace, slug, invited }))
     }
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
         let (state, now) = (self.state(), self.now());

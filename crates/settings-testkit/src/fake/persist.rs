@@ -2,7 +2,7 @@
 mod values;
 
 use super::{
-    audit_digest, billing, erasure, notifications,
+    audit_digest, billing, erasure, mirror, notifications,
     state::{Message, Outcome, PersonRow, State, Tenant},
 };
 use settings_domain::{
@@ -74,6 +74,7 @@ pub(super) fn apply(
         let message = Message::new(job, at);
         require(state.queue.insert(delivery, message).is_none())?;
     }
+    mirror::want(state, id, set.writes(), at);
     if let Some(outcome) = set.outcome() {
         let call = &outcome.call;
         state.outcomes.retain(|o| o.at > at - settings_domain::idempotency::KEPT);

@@ -1,5 +1,6 @@
 //! Everything that the fake keeps.
 use super::billing::Billing;
+use super::mirror::MirrorRow;
 use settings_domain::{
     api_keys::ApiKeyRecord,
     audit::{SealedEvent, checkpoints::Checkpoint},
@@ -37,6 +38,9 @@ pub(super) struct State {
     pub(super) links: BTreeMap<SignInId, Link>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) queue: BTreeMap<DeliveryId, Message>,
+    pub(super) mirrors: BTreeMap<WorkspaceId, MirrorRow>,
+    /// Who was told of which link of which invitation.
+    pub(super) asks: BTreeMap<(WorkspaceId, InvitationId, i64, UserId), DeliveryId>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) root_key: Option<Vec<u8>>,
     pub(super) data_keys: BTreeMap<(WorkspaceId, i64), WrappedDataKey>,
@@ -52,6 +56,8 @@ impl Default for State {
             links: BTreeMap::new(),
             sessions: BTreeMap::new(),
             queue: BTreeMap::new(),
+            mirrors: BTreeMap::new(),
+            asks: BTreeMap::new(),
             outcomes: Vec::new(),
             root_key: None,
             data_keys: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! What every test stands on: the real binary in a home of its own, an issuer, people, and answers that are checked.
 pub(crate) mod answer;
 pub(crate) mod audit;
+pub(crate) mod auth0;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod export;
