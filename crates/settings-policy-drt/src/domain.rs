@@ -30,9 +30,7 @@ fn accounts() -> impl Iterator<Item = Situation> {
     let states = BOTH.into_iter().flat_map(|platform| BOTH.map(|deleted| (platform, deleted)));
     states.flat_map(|(platform, deleted)| {
         memberships().into_iter().flat_map(move |here| {
-            memberships()
-                .into_iter()
-                .map(move |elsewhere| Situation::Account { platform, here, elsewhere, deleted })
+            memberships().into_iter().map(move |elsewhere| Situation::Account { platform, here, elsewhere, deleted })
         })
     })
 }
@@ -100,8 +98,12 @@ pub fn any_situation() -> impl Strategy<Value = Situation> {
         3 => proptest::strategy::Just((false, false, Expiry::Never, false)),
         1 => (any::<bool>(), any::<bool>(), select(EXPIRIES.as_slice()), any::<bool>()),
     ];
-    let key = (any::<u16>(), state).prop_map(|(bits, (foreign, revoked, expiry, deleted))| {
-        Situation::Key { scopes: ScopeSet::from_bits(bits), foreign, revoked, expiry, deleted }
+    let key = (any::<u16>(), state).prop_map(|(bits, (foreign, revoked, expiry, deleted))| Situation::Key {
+        scopes: ScopeSet::from_bits(bits),
+        foreign,
+        revoked,
+        expiry,
+        deleted,
     });
     let service = select(service().collect::<Vec<_>>());
     proptest::prop_oneof![3 => account, 6 => key, 1 => service]

@@ -13,7 +13,7 @@ use settings_domain::{
     ports::store::Standing,
     text::{DisplayName, Email},
     tokens::{Digest, Seal},
-    transaction::{Caller, EntryError, actor},
+    transaction::{self, Caller, EntryError},
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -91,34 +91,33 @@ fn trouble(cause: &dyn std::fmt::Display) -> Trouble {
     Trouble { evaluator: Table.name(), cause: cause.to_string() }
 }
 
-/// Who asks, as the service would have it; `None` where it lets nobody in.
-fn enter(situation: Situation) -> Result<Option<Actor>, Trouble> {
-    let standing = |deleted: bool| Standing {
-        workspace: workspace(false),
-        at: AT,
-        exists: !deleted,
-        member: None,
-        key: None,
-    };
-    let (caller, standing) = match situation {
-        Situation::Account { platform, here, elsewhere, deleted } => {
-            // Where there is no row of this workspace, the other one's is offered: it must lend nobody its rights.
-            let member = member(here, false).or_else(|| member(elsewhere, true));
-            (Caller::User { id: user(), verified_email: None, platform }, Standing { member, ..standing(deleted) })
+impl Table {
+    /// Who asks, as the service would have it; `None` where it lets nobody into the workspace that is asked about.
+    pub fn actor(situation: &Situation) -> Result<Option<Actor>, Trouble> {
+        // An actor acts in its own workspace, so what it has there is nothing here.
+        let here = |actor: Actor| Ok(Some(actor).filter(|a| a.workspace() == workspace(false)));
+        let standing =
+            |deleted: bool| Standing { workspace: workspace(false), at: AT, exists: !deleted, member: None, key: None };
+        let (caller, standing) = match *situation {
+            Situation::Account { platform, here: membership, elsewhere, deleted } => {
+                // Where there is no row of this workspace, the other one's is offered: it must lend nobody its rights.
+                let member = member(membership, false).or_else(|| member(elsewhere, true));
+                (Caller::User { id: user(), verified_email: None, platform }, Standing { member, ..standing(deleted) })
+            }
+            Situation::Key { scopes, foreign, revoked, expiry, deleted } => {
+                let key = key(scopes, foreign, revoked, expiry)?;
+                let caller = Caller::Key((&key).into());
+                let record = ApiKeyRecord { key, digest: Digest::none(), seal: Seal::new([0; 32]) };
+                (caller, Standing { key: Some(record), ..standing(deleted) })
+            }
+            Situation::Invitee { foreign } => return here(Actor::invitee(&invitation(foreign)?, user())),
+            Situation::Service { task, foreign } => return here(Actor::task(task, workspace(foreign))),
+        };
+        match transaction::actor(&caller, &standing) {
+            Ok(actor) => here(actor),
+            Err(EntryError::KeyInvalid | EntryError::NotFound) => Ok(None),
+            Err(other) => Err(trouble(&other)),
         }
-        Situation::Key { scopes, foreign, revoked, expiry, deleted } => {
-            let key = key(scopes, foreign, revoked, expiry)?;
-            let caller = Caller::Key((&key).into());
-            let record = ApiKeyRecord { key, digest: Digest::none(), seal: Seal::new([0; 32]) };
-            (caller, Standing { key: Some(record), ..standing(deleted) })
-        }
-        Situation::Invitee { foreign } => return Ok(Some(Actor::invitee(&invitation(foreign)?, user()))),
-        Situation::Service { task, foreign } => return Ok(Some(Actor::task(task, workspace(foreign)))),
-    };
-    match actor(&caller, &standing) {
-        Ok(actor) => Ok(Some(actor)),
-        Err(EntryError::KeyInvalid | EntryError::NotFound) => Ok(None),
-        Err(other) => Err(trouble(&other)),
     }
 }
 
@@ -138,8 +137,7 @@ impl Evaluator for Table {
         "the table"
     }
     fn answer(&self, situation: &Situation, questions: &[Question]) -> Result<Vec<bool>, Trouble> {
-        // An actor acts in its own workspace, so what it has there is nothing here.
-        let actor = enter(*situation)?.filter(|actor| actor.workspace() == workspace(false));
+        let actor = Self::actor(situation)?;
         Ok(questions.iter().map(|q| actor.is_some_and(|actor| may(&actor, *q))).collect())
     }
 }

@@ -26,7 +26,11 @@ fn both_answer_the_corpus_as_the_policy_document_does() {
     let (known, evaluators): (_, [&dyn Evaluator; 2]) = (known(), [&Table, &cedar]);
     assert!(known.len() >= 39);
     for known in known {
-        assert!(known.allowed.is_some(), "{}: look it up in the policy document, and write the answer down", known.case);
+        assert!(
+            known.allowed.is_some(),
+            "{}: look it up in the policy document, and write the answer down",
+            known.case
+        );
         for evaluator in evaluators {
             assert_eq!(corpus::check(evaluator, &known).unwrap(), None);
         }

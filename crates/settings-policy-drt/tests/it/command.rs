@@ -15,7 +15,8 @@ fn drt(corpus: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn agreement_is_exit_status_0() {
     let folder = tempfile::tempdir().unwrap();
-    let line = r#"{"account": {"here": {"active": "viewer"}}, "asks": "runs:read", "allowed": true, "why": "the matrix"}"#;
+    let line =
+        r#"{"account": {"here": {"active": "viewer"}}, "asks": "runs:read", "allowed": true, "why": "the matrix"}"#;
     fs::write(folder.path().join("a.jsonl"), format!("# a comment\n\n{line}\n")).unwrap();
     let (code, text) = drt(folder.path(), &["--domain", "none", "--requests", "500", "--seed", "3", "--jobs", "2"]);
     assert_eq!(code, Some(0), "{text}");
