@@ -11,6 +11,7 @@ mod deliveries;
 mod dialect;
 mod dispatch;
 pub mod edge;
+pub mod embed;
 mod environments;
 mod events;
 pub mod input;

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod members;
 pub mod models;
 pub mod notifications;
+pub mod permits;
 pub mod provider;
 pub mod references;
 mod sealing;

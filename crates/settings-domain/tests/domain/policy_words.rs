@@ -4,8 +4,8 @@ use settings_domain::{
     ids::InvitationId,
     invitations::{EmailStatus, Invitation, InvitationState},
     policy::{
-        Actor, Denied, Permission, PermissionSet, Principal, Requirement, Role, Scope, ScopeSet, SystemTask, actions,
-        explain, holders, permit,
+        Action, Actor, Denied, Permission, PermissionSet, Principal, Requirement, Role, Scope, ScopeSet, SystemTask,
+        actions, explain, holders, permit, rights,
     },
     tokens::Digest,
 };
@@ -133,6 +133,20 @@ fn only_an_invitee_meets_the_invitation_and_only_a_task_its_own_task() {
     for p in Permission::ALL {
         assert!(!Requirement::Permission(*p).is_met_by(&invitee));
     }
+}
+
+#[test]
+fn a_right_is_its_permission_as_a_type() {
+    fn asks<A: Action>() -> (&'static str, Requirement) {
+        (A::NAME, A::REQUIRES)
+    }
+    assert_eq!(asks::<rights::RunsWrite>(), ("runs:write", Requirement::Permission(Permission::RunsWrite)));
+    assert_eq!(asks::<rights::SecretsReveal>(), ("secrets:reveal", Requirement::Permission(Permission::SecretsReveal)));
+    let permit = permit::<rights::RunsWrite>(&of_role(Role::Editor, false), start()).unwrap();
+    assert_eq!(permit.scope().workspace(), workspace());
+    let denied = settings_domain::policy::permit::<rights::RunsWrite>(&of_role(Role::Viewer, false), start());
+    let denied = denied.unwrap_err();
+    assert_eq!((denied.action, denied.permission()), ("runs:write", Some(Permission::RunsWrite)));
 }
 
 #[test]
