@@ -29,7 +29,10 @@ pub(crate) enum Mail {
     #[cfg(feature = "mail")]
     Folder(PathBuf),
     #[cfg(feature = "mail")]
-    Smtp { url: String, from: String },
+    Smtp {
+        url: String,
+        from: String,
+    },
     Any(Arc<dyn Mailer>),
 }
 

@@ -253,9 +253,10 @@ fn ways(builder: &mut Builder, clock: &Arc<SystemClock>) -> Result<Ways, OpenErr
     let webhooks = Arc::new(settings_webhook::WebhookClient::new(Arc::clone(&client)));
     Ok(Ways {
         outbound: builder.outbound.take().unwrap_or_else(|| Arc::clone(&webhooks) as _),
-        prober: builder.prober.take().unwrap_or_else(|| {
-            Arc::new(settings_probe::HttpProber::new(client, Arc::clone(clock) as _))
-        }),
+        prober: builder
+            .prober
+            .take()
+            .unwrap_or_else(|| Arc::new(settings_probe::HttpProber::new(client, Arc::clone(clock) as _))),
         webhooks: Some(builder.webhooks.take().unwrap_or(webhooks)),
     })
 }

@@ -1,6 +1,10 @@
 //! What has to run beside the requests.
 use crate::Settings;
-use std::{pin::pin, sync::atomic::{AtomicBool, Ordering}, time::Duration};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long the worker rests when nothing is due, and how often last-used times are written.
