@@ -1,5 +1,7 @@
 //! What an embedder chooses.
 use crate::{Database, OpenError, Settings};
+#[cfg(feature = "mail")]
+use secrecy::SecretString;
 use settings_domain::{
     ports::{
         identity::TokenVerifier, keyring::Keyring, mail::Mailer, outbound::Outbound, probe::ModelProber,
@@ -30,7 +32,7 @@ pub(crate) enum Mail {
     Folder(PathBuf),
     #[cfg(feature = "mail")]
     Smtp {
-        url: String,
+        url: SecretString,
         from: String,
     },
     Any(Arc<dyn Mailer>),
@@ -119,10 +121,10 @@ impl Builder {
         self.mail = Some(Mail::Folder(folder.into()));
         self
     }
-    /// Mail by SMTP: `smtp://…` or `smtps://…`, and the sender of every mail.
+    /// Mail by SMTP: `smtp://…` or `smtps://…`, which may hold a password, and the sender of every mail.
     #[cfg(feature = "mail")]
-    pub fn smtp(mut self, url: impl Into<String>, from: impl Into<String>) -> Self {
-        self.mail = Some(Mail::Smtp { url: url.into(), from: from.into() });
+    pub fn smtp(mut self, url: SecretString, from: impl Into<String>) -> Self {
+        self.mail = Some(Mail::Smtp { url, from: from.into() });
         self
     }
     /// Mail another way. Without any, [`Settings::work`] delivers nothing.

@@ -1,5 +1,5 @@
 //! The house's arrows point inward: read off the workspace's own manifests.
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, NodeDep, Package, PackageId};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::BTreeSet;
 
 #[expect(clippy::expect_used, reason = "test support")]
@@ -91,25 +91,20 @@ fn arrows_point_inward() {
     }
 }
 
-/// Every crate in the resolved tree of a crate of ours, without what tests alone bring.
-fn tree(metadata: &Metadata, root: &str) -> BTreeSet<String> {
-    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
-    let name = |id: &PackageId| metadata[id].name.to_string();
-    let mut open: Vec<&PackageId> = resolve.nodes.iter().map(|n| &n.id).filter(|id| name(id) == root).collect();
-    let mut seen = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        let node = resolve.nodes.iter().find(|n| n.id == *id).expect("a node for every package");
-        if seen.insert(id) {
-            let needed = |d: &&NodeDep| d.dep_kinds.iter().any(|k| k.kind != DependencyKind::Development);
-            open.extend(node.deps.iter().filter(needed).map(|d| &d.pkg));
-        }
-    }
-    seen.into_iter().map(name).collect()
+/// Every crate that a build of this one takes, without what tests alone bring.
+fn tree(package: &str) -> BTreeSet<String> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    let output = cargo
+        .args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none", "--package", package])
+        .output()
+        .expect("cargo tree");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("names");
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn who_takes_the_policy_takes_no_async_runtime_no_database_and_no_network() {
-    let metadata = MetadataCommand::new().exec().expect("cargo metadata");
     let forbidden = [
         "actix-rt",
         "async-executor",
@@ -139,12 +134,12 @@ fn who_takes_the_policy_takes_no_async_runtime_no_database_and_no_network() {
         "tower",
         "tracing",
     ];
-    let domain = tree(&metadata, "settings-domain");
+    let domain = tree("settings-domain");
     assert!(domain.contains("time") && domain.contains("serde_json") && domain.len() > 20, "{domain:?}");
     let found: Vec<_> = forbidden.into_iter().filter(|f| domain.contains(*f)).collect();
     assert!(found.is_empty(), "the domain's tree has {found:?}");
     // The list finds what it is to find: a crate with a store has a good part of it.
-    let sqlite = tree(&metadata, "settings-sqlite");
+    let sqlite = tree("settings-sqlite");
     assert!(["tokio", "sqlx", "libsqlite3-sys", "mio"].into_iter().all(|f| sqlite.contains(f)), "{sqlite:?}");
 }
 
