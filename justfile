@@ -32,6 +32,14 @@ gen:
 bench *arguments:
     cargo bench --workspace --benches -- {{ arguments }}
 
+# looks for a request on which the policy and its second version in Cedar differ
+drt *arguments:
+    cargo drt {{ arguments }}
+
+# breaks the policy in one place after another; a test has to fail each time
+mutants *arguments:
+    scripts/mutants.sh {{ arguments }}
+
 # a throw-away Postgres until Ctrl-D; prints the line to export
 postgres *arguments:
     cargo run --quiet --package settings-testkit --bin throwaway-postgres -- {{ arguments }}

@@ -65,10 +65,10 @@ finish() {
 # One TLS and one crypto library: rustls with ring.
 forbidden_crates() {
     local tree forbidden
-    tree=$(cargo tree --workspace --locked --edges normal,build,dev --prefix none)
+    tree=$(cargo tree --workspace --all-features --locked --edges normal,build,dev --prefix none)
     for forbidden in aws-lc-sys openssl-sys; do
         if grep -q "^$forbidden " <<<"$tree"; then
-            cargo tree --workspace --locked --edges normal,build,dev --invert "$forbidden"
+            cargo tree --workspace --all-features --locked --edges normal,build,dev --invert "$forbidden"
             return 1
         fi
     done
@@ -115,6 +115,8 @@ target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target
 
 step "format" cargo fmt --all --check
 $fast || step "lints" cargo clippy --workspace --locked --all-targets -- -D warnings
+# Cedar is a feature, so that a build of the workspace is a build of what ships (crates/settings-policy-drt/Cargo.toml).
+$fast || step "lints of the policy's peers" cargo clippy --package settings-policy-drt --locked --all-targets --all-features -- -D warnings
 step "forbidden dependencies" forbidden_crates
 step "build" cargo build --workspace --locked --lib --bins --tests
 [[ " ${failed[*]-} " != *" build "* ]] || finish
@@ -123,5 +125,6 @@ printf '\n==> throw-away Postgres\n'
 start_postgres
 $fast || step "examples in the documentation" cargo test --workspace --locked --doc
 step "tests" run_tests
+step "the policy against Cedar" cargo test --package settings-policy-drt --locked --features cedar --tests
 ! $browser || step "browser" scripts/browser-test.sh
 finish

@@ -21,7 +21,7 @@ use settings_app::authenticate::{AuthError, Authenticated, Credential};
 use settings_domain::{
     audit::Receipts,
     ids::UserId,
-    policy::{Action, Principal},
+    policy::{Action, Permit, Principal},
     ports::store::Selector,
     transaction::Snapshot,
 };
@@ -152,10 +152,20 @@ async fn serve(api: &Arc<Api>, operation: &Operation, input: &Arc<Input>) -> Res
 
 /// The one credential of a request, checked, and its rate limit.
 pub(crate) async fn authenticate(api: &Api, input: &Input) -> Result<Authenticated, Problem> {
+    check(api, &input.headers, input.address, &input.request).await
+}
+
+/// The same, for requests that are no operation's.
+pub(crate) async fn check(
+    api: &Api,
+    headers: &HeaderMap,
+    address: IpAddr,
+    request: &str,
+) -> Result<Authenticated, Problem> {
     if let Some(limits) = api.limits() {
-        limits.address(input.address).map_err(limited)?;
+        limits.address(address).map_err(limited)?;
     }
-    let credential = credential(&input.headers)?.ok_or_else(Problem::unauthenticated)?;
+    let credential = credential(headers)?.ok_or_else(Problem::unauthenticated)?;
     let (Credential::ApiKey(text) | Credential::Bearer(text)) = &credential;
     if let Some(limits) = api.limits() {
         limits.credential(text.expose_secret()).map_err(limited)?;
@@ -172,12 +182,12 @@ pub(crate) async fn authenticate(api: &Api, input: &Input) -> Result<Authenticat
         }
         Err(AuthError::Unavailable(e)) => Err(e.into()),
         Err(AuthError::Invalid(why)) => {
-            tracing::debug!(request = input.request, why, "a credential was refused");
+            tracing::debug!(request, why, "a credential was refused");
             metrics::counter!("settings_refused_credentials_total").increment(1);
             if let Some(limits) = api.limits() {
                 // The part before the last two is the kind and id of one of our tokens: no secret, and what a guesser keeps.
                 let known = text.expose_secret().splitn(3, '_').take(2).collect::<Vec<_>>().join("_");
-                limits.failure(input.address, &known).map_err(limited)?;
+                limits.failure(address, &known).map_err(limited)?;
             }
             Err(Problem::unauthenticated())
         }
@@ -225,17 +235,17 @@ impl Api {
         selector: &Selector,
     ) -> Result<Snapshot<A>, Problem> {
         let snapshot = Snapshot::<A>::open(self.app().ports().store.as_ref(), &auth.caller, selector).await?;
-        self.saw(&snapshot);
+        self.saw(snapshot.permit());
         Ok(snapshot)
     }
-    fn saw<A: Action>(&self, snapshot: &Snapshot<A>) {
-        let actor = snapshot.permit().actor();
+    pub(crate) fn saw<A: Action>(&self, permit: &Permit<A>) {
+        let actor = permit.actor();
         let member: Option<UserId> = match actor.principal() {
             Principal::Member { user, .. } | Principal::Platform { user, member: Some(_) } => Some(user),
             _ => None,
         };
         if let Some(user) = member {
-            self.app().saw_member(actor.workspace(), user, snapshot.at());
+            self.app().saw_member(actor.workspace(), user, permit.at());
         }
     }
 }

@@ -274,6 +274,6 @@ pub(crate) fn principal(caller: &Caller) -> String {
 }
 
 /// A workspace by id or slug.
-fn named(text: &str) -> Option<Selector> {
+pub(crate) fn named(text: &str) -> Option<Selector> {
     text.parse().map(Selector::Id).or_else(|_| text.parse().map(Selector::Slug)).ok()
 }

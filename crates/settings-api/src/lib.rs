@@ -14,6 +14,7 @@ mod deliveries;
 mod dialect;
 mod dispatch;
 pub mod edge;
+pub mod embed;
 mod environments;
 mod erasure;
 mod events;

@@ -23,6 +23,7 @@ pub mod members;
 pub mod mirror;
 pub mod models;
 pub mod notifications;
+pub mod permits;
 pub mod provider;
 pub mod references;
 mod sealing;

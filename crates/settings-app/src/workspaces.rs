@@ -3,6 +3,7 @@ use crate::{
     App,
     authenticate::Authenticated,
     failure::{Failure, replayed},
+    permits::key_actor,
 };
 use settings_domain::{
     billing::seat_limit_changed,
@@ -41,16 +42,7 @@ impl App {
     /// Reads the workspace. For a key the answer comes from the same instant as its authentication: no second query.
     pub async fn workspace(&self, auth: &Authenticated, selector: &Selector) -> Result<WorkspaceView, EntryError> {
         if let Some(standing) = &auth.key {
-            let own = match selector {
-                Selector::Own => true,
-                Selector::Id(id) => *id == standing.workspace.workspace.id,
-                Selector::Slug(slug) => *slug == standing.workspace.workspace.slug,
-                Selector::Invitation(_) | Selector::Variable(_) | Selector::Model(_) | Selector::Platform => false,
-            };
-            if !own {
-                return Err(EntryError::NotFound);
-            }
-            let _right = permit::<actions::ReadWorkspace>(&Actor::key(&standing.record.key), standing.at)?;
+            let _right = permit::<actions::ReadWorkspace>(&key_actor(standing, selector)?, standing.at)?;
             return Ok(standing.workspace.clone());
         }
         let mut snapshot =

@@ -3,7 +3,14 @@
 //! Pure: no I/O, no clock, no randomness; everything of that kind is passed in. A mutation is *permitted*
 //! ([`policy::permit`]), *opened* ([`transaction::Transaction`]), decided by a plain function that returns a
 //! [`change::Change`], and *committed*. Code that skips a step does not compile.
+//!
+//! Who wants the permission policy alone takes [`policy`] and leaves the rest.
 #![warn(missing_docs)]
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+enum Readme {}
 
 pub mod api_keys;
 pub mod audit;

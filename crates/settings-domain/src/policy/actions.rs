@@ -3,11 +3,11 @@
 use super::{actor::SystemTask, evaluate::Requirement, permissions::Permission};
 use crate::audit::Fact;
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
 }
 
-/// An action at the type level. Only the table below has any.
+/// An action at the type level. Only the table below has any, and [`rights`](super::rights), which has one for each permission.
 pub trait Action: sealed::Sealed + Send + Sync + 'static {
     /// Name: verb and noun.
     const NAME: &'static str;

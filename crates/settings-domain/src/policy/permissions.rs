@@ -115,6 +115,24 @@ macro_rules! permissions {
             #[must_use] pub const fn does(self) -> &'static str { match self { $(Self::$name => $does),* } }
             const fn columns(self) -> u8 { match self { $(Self::$name => column::$cols),* } }
         }
+        /// Every permission as a type, for services that do things of their own: a function that takes a
+        /// [`Permit<rights::RunsWrite>`](super::Permit) can't be called for somebody who may not. They have the permission's name.
+        pub mod rights {
+            use super::{
+                super::{actions::{Action, sealed::Sealed}, evaluate::Requirement},
+                Permission,
+            };
+            $(
+                #[doc = concat!("The right to ", $does, ": `", $wire, "`.")]
+                #[derive(Debug)]
+                pub enum $name {}
+                impl Sealed for $name {}
+                impl Action for $name {
+                    const NAME: &'static str = $wire;
+                    const REQUIRES: Requirement = Requirement::Permission(Permission::$name);
+                }
+            )*
+        }
     };
 }
 

@@ -19,6 +19,7 @@ mod models;
 mod notifications;
 mod notified;
 mod policy;
+mod policy_words;
 mod references;
 mod secrets;
 mod sequences;

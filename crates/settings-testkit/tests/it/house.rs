@@ -37,6 +37,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The console shares the edge with the API: rate limits, request ids, client addresses, and what an unknown path answers.
     ("settings-console", &["settings-api", "settings-app", "settings-domain"]),
     ("settings-testkit", &["settings-app", "settings-domain"]),
+    // The policy in Cedar, and what is asked of both. Nothing depends on it.
+    ("settings-policy-drt", &["settings-domain"]),
+    // For services that embed this one: what `settings-http` composes for itself, chosen by a builder.
+    (
+        "settings",
+        &[
+            "settings-api",
+            "settings-app",
+            "settings-crypto",
+            "settings-domain",
+            "settings-egress",
+            "settings-notify",
+            "settings-postgres",
+            "settings-probe",
+            "settings-runtime",
+            "settings-sqlite",
+            "settings-webhook",
+        ],
+    ),
     (
         "settings-http",
         &[
@@ -69,6 +88,74 @@ fn arrows_point_inward() {
             .unwrap_or_else(|| panic!("{} has no row", package.name));
         let extra: Vec<_> = ours(&names).into_iter().filter(|n| !allowed.contains(n)).collect();
         assert!(extra.is_empty(), "{} must not know {extra:?}", package.name);
+    }
+}
+
+/// Every crate that a build of this one takes, without what tests alone bring.
+fn tree(package: &str) -> BTreeSet<String> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    let output = cargo
+        .args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none", "--package", package])
+        .output()
+        .expect("cargo tree");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("names");
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn who_takes_the_policy_takes_no_async_runtime_no_database_and_no_network() {
+    let forbidden = [
+        "actix-rt",
+        "async-executor",
+        "async-global-executor",
+        "async-io",
+        "async-std",
+        "axum",
+        "diesel",
+        "futures",
+        "futures-executor",
+        "futures-util",
+        "glommio",
+        "hyper",
+        "libsqlite3-sys",
+        "mio",
+        "polling",
+        "reqwest",
+        "ring",
+        "rusqlite",
+        "rustls",
+        "smol",
+        "socket2",
+        "sqlx",
+        "sqlx-core",
+        "tokio",
+        "tokio-util",
+        "tower",
+        "tracing",
+    ];
+    let domain = tree("settings-domain");
+    assert!(domain.contains("time") && domain.contains("serde_json") && domain.len() > 20, "{domain:?}");
+    let found: Vec<_> = forbidden.into_iter().filter(|f| domain.contains(*f)).collect();
+    assert!(found.is_empty(), "the domain's tree has {found:?}");
+    // The list finds what it is to find: a crate with a store has a good part of it.
+    let sqlite = tree("settings-sqlite");
+    assert!(["tokio", "sqlx", "libsqlite3-sys", "mio"].into_iter().all(|f| sqlite.contains(f)), "{sqlite:?}");
+}
+
+#[test]
+fn cedar_reaches_nothing_but_its_own_crate() {
+    // It turns on `serde_json/preserve_order`, which would be on for every crate that is built together with it.
+    for package in packages() {
+        let peers: Vec<_> =
+            package.dependencies.iter().filter(|d| ["casbin", "cedar-policy"].contains(&d.name.as_str())).collect();
+        if package.name.as_str() == "settings-policy-drt" {
+            assert_eq!(peers.len(), 2);
+            assert!(peers.iter().all(|d| d.optional), "a plain build of the workspace must not have them");
+            assert!(!package.features.contains_key("default"));
+        } else {
+            assert!(peers.is_empty(), "{}", package.name);
+        }
     }
 }
 
