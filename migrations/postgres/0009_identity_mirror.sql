@@ -35,10 +35,10 @@ CREATE TABLE invitation_asks (
     workspace_id  uuid   NOT NULL,
     invitation_id uuid   NOT NULL,
     generation    bigint NOT NULL CHECK (generation > 0),
-    user_id       uuid   NOT NULL REFERENCES users (id),
+    user_id       uuid   NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     delivery_id   uuid   NOT NULL UNIQUE,
     PRIMARY KEY (workspace_id, invitation_id, generation, user_id),
-    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id)
+    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id) ON DELETE CASCADE
 );
 ALTER TABLE invitation_asks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE invitation_asks FORCE ROW LEVEL SECURITY;

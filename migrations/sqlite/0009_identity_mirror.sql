@@ -28,8 +28,8 @@ CREATE TABLE invitation_asks (
     workspace_id  BLOB    NOT NULL,
     invitation_id BLOB    NOT NULL,
     generation    INTEGER NOT NULL CHECK (generation > 0),
-    user_id       BLOB    NOT NULL REFERENCES users (id),
+    user_id       BLOB    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     delivery_id   BLOB    NOT NULL UNIQUE,
     PRIMARY KEY (workspace_id, invitation_id, generation, user_id),
-    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id)
+    FOREIGN KEY (workspace_id, invitation_id) REFERENCES invitations (workspace_id, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;

@@ -128,7 +128,7 @@ pub(crate) async fn run(config: &Config, command: MirrorCommand) -> Result<(), F
             "the schema is {pending} migrations behind. Run `settings-http migrate`."
         )));
     }
-    let service = compose::service(config, &database, String::new()).await?;
+    let service = compose::service(config, &database, String::new(), config.bind).await?;
     let mirror = service.mirror.as_ref().ok_or_else(|| {
         Failure::configuration(
             "there is no directory: set AUTH0_DOMAIN, AUTH0_M2M_CLIENT_ID and AUTH0_M2M_CLIENT_SECRET",
@@ -277,7 +277,7 @@ pub(crate) async fn finding(config: &Config, database: &Database) -> Result<Stri
     if config.directory.client().map_err(|e| e.to_string())?.is_none() {
         return Ok("none: AUTH0_M2M_CLIENT_ID and AUTH0_M2M_CLIENT_SECRET are unset".to_owned());
     }
-    let service = compose::service(config, database, String::new()).await.map_err(|e| e.to_string())?;
+    let service = compose::service(config, database, String::new(), config.bind).await.map_err(|e| e.to_string())?;
     let Some(mirror) = &service.mirror else { return Ok("none".to_owned()) };
     let places = places(&service.app, None).await.map_err(|e| e.to_string())?;
     let (until, mut looked, mut steps, mut differ) = (Instant::now() + PATIENCE, 0, 0, Vec::new());

@@ -82,9 +82,12 @@ impl Answer {
         self.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
-    /// The body as text; empty where there is none.
+    /// The body as text; empty where there is none, or where it is a stream, which no tool answers with.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        match &self.body {
+            Content::Whole(body) => String::from_utf8_lossy(body).into_owned(),
+            Content::Stream(_) => String::new(),
+        }
     }
 
     pub(crate) fn respond(self, input: &Input) -> Response {

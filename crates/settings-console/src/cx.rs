@@ -85,7 +85,7 @@ impl Cx {
         Ok(Self { visit, session, me, caller: auth.caller, actor, at, view, flash })
     }
 
-    /// Who calls, for what asks for the right again later.
+    /// Who calls, for what reads more than once and asks for the right again each time.
     pub(crate) const fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -113,10 +113,6 @@ impl Cx {
             }
             _ => "Platform owner",
         }
-    }
-    /// Who calls, for use cases that read more than once.
-    pub(crate) const fn caller(&self) -> &Caller {
-        &self.caller
     }
     /// The highest role they may offer.
     pub(crate) const fn rank(&self) -> Option<settings_domain::policy::Role> {

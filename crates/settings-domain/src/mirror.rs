@@ -103,7 +103,10 @@ impl Step {
 pub const fn follows(write: &Write) -> bool {
     matches!(
         write,
-        Write::Workspace(_) | Write::Invitation(_) | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_))
+        Write::Workspace(_)
+            | Write::Invitation(_)
+            | Write::Erasure(_)
+            | Write::Member(MemberWrite::Join(_) | MemberWrite::Update(_))
     )
 }
 

@@ -162,12 +162,13 @@ impl fmt::Display for Case {
 }
 
 /// Every task of the service.
-pub const TASKS: [SystemTask; 5] = [
+pub const TASKS: [SystemTask; 6] = [
     SystemTask::RecordDenials,
     SystemTask::Execute,
     SystemTask::RotateKeys,
     SystemTask::SendDigest,
     SystemTask::Deliver,
+    SystemTask::SyncBilling,
 ];
 
 /// What a task is called here and in the Cedar policies. A new one stops the build: give it a name, a place in [`TASKS`] and
@@ -180,6 +181,7 @@ pub const fn duty(task: SystemTask) -> &'static str {
         SystemTask::RotateKeys => "rotate keys",
         SystemTask::SendDigest => "send digests",
         SystemTask::Deliver => "deliver",
+        SystemTask::SyncBilling => "sync billing",
     }
 }
 

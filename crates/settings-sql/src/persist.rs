@@ -4,8 +4,8 @@ use crate::{
     db::Stmt,
     deliveries,
     engine::{Engine, Scope},
-    environments, erasure, error, events, idempotency, invitations, members, mirror, models, notifications, outbox, references,
-    secrets,
+    environments, erasure, error, events, idempotency, invitations, members, mirror, models, notifications, outbox,
+    references, secrets,
     session::{Presence, Session},
     variables, webhook_subscriptions, workspaces,
 };

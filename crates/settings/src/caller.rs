@@ -8,6 +8,7 @@ use http::request::Parts;
 use settings_api::{embed, problem::Problem};
 use settings_app::authenticate::Authenticated;
 use settings_domain::{
+    audit::Receipts,
     ids::WorkspaceId,
     impact::Guard,
     policy::{Action, Permit},
@@ -49,7 +50,7 @@ impl<A> Caller<A> {
     #[must_use]
     pub fn call(&self) -> Call {
         let (caller, request) = (self.who.caller.clone(), self.request.clone());
-        Call { caller, request, idempotent: None, guard: Guard::default() }
+        Call { caller, request, idempotent: None, guard: Guard::default(), receipts: Receipts::default() }
     }
     /// A failed use case as the answer of a handler.
     #[must_use]

@@ -104,6 +104,9 @@ impl Settings {
             outbound: ways.outbound,
             prober: ways.prober,
             slack: builder.slack,
+            // Mail that was sent is not kept here, and whoever embeds the service bills as they do already.
+            kept_mail: None,
+            billing: None,
             verifier: builder.verifier,
             provider: None,
             clock,

@@ -107,6 +107,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .query(QUERY)
         .gives_file(&[JSON_LINES, CSV])
+        .no_tool("it is a file")
         .own::<actions::ReadAudit, _, _>(export),
         op(
             Method::GET,

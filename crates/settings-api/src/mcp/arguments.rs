@@ -59,6 +59,8 @@ pub(super) fn input(tool: &Tool, arguments: Map<String, Value>, outer: &Input) -
         body,
         request: outer.request.clone(),
         address: outer.address,
+        // What a tool changes is vouched for in the answer of the call.
+        receipts: outer.receipts.clone(),
     };
     (inner, faults)
 }

@@ -233,6 +233,7 @@ mod tests {
             "callTool",
             "createApiKey",
             "createWebhookSubscription",
+            "exportAuditEvents",
             "listTools",
             "revealSecret",
             "rotateWebhookSecret",

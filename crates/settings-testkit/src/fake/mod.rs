@@ -3,8 +3,8 @@
 //! It is slow and simple on purpose: a transaction works on a copy of everything, and a commit swaps one copy for another.
 mod accounts;
 mod audit_digest;
-mod checkpoints;
 mod billing;
+mod checkpoints;
 mod directory;
 mod erasure;
 mod mirror;
