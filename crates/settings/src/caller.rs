@@ -106,10 +106,10 @@ async fn admit<A: Action, S: Send + Sync>(
 
 async fn workspace<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Selector, Problem> {
     // A route without parameters has none to extract; what cannot be decoded names no workspace.
-    if let Ok(params) = RawPathParams::from_request_parts(parts, state).await {
-        if let Some((_, text)) = params.iter().find(|(name, _)| *name == "workspace") {
-            return embed::named(text);
-        }
+    if let Ok(params) = RawPathParams::from_request_parts(parts, state).await
+        && let Some((_, text)) = params.iter().find(|(name, _)| *name == "workspace")
+    {
+        return embed::named(text);
     }
     embed::named_workspace(parts)
 }

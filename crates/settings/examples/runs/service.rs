@@ -31,10 +31,17 @@ pub struct Run {
 }
 
 /// What the handlers share.
-#[derive(Clone, FromRef)]
+#[derive(Clone)]
 struct Service {
     settings: Settings,
     runs: Arc<Mutex<Vec<Run>>>,
+}
+
+/// Where `Caller` finds the settings service.
+impl FromRef<Service> for Settings {
+    fn from_ref(service: &Service) -> Self {
+        service.settings.clone()
+    }
 }
 
 /// The service.
@@ -47,8 +54,8 @@ pub fn router(settings: Settings) -> Router {
 }
 
 /// Needs `runs:read`.
-async fn list(caller: Caller<RunsRead>, State(runs): State<Arc<Mutex<Vec<Run>>>>) -> Json<Vec<Run>> {
-    let runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+async fn list(caller: Caller<RunsRead>, State(service): State<Service>) -> Json<Vec<Run>> {
+    let runs = service.runs.lock().unwrap_or_else(PoisonError::into_inner);
     Json(runs.iter().filter(|run| run.workspace == caller.workspace()).cloned().collect())
 }
 

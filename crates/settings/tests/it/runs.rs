@@ -8,7 +8,7 @@ async fn a_key_starts_a_run_that_sees_the_environments_variables() {
     let stage = Stage::new().await;
     let environment = stage.environment().await;
     let variable = json!({"environmentId": environment, "name": "BASE_URL", "value": "https://example.com"});
-    let (status, made) = stage.call(Who::Admin, Method::POST, "/workspace/variables", Some(variable)).await;
+    let (status, made) = stage.call(Who::Admin, Method::POST, "/api/variables", Some(variable)).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let (_, key) = stage.key(&["runs:write"]).await;
 

@@ -61,7 +61,7 @@ impl Stage {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> (StatusCode, Value) {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path).header("host", "settings.example.com");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
