@@ -243,10 +243,9 @@ fn in_file(name: &str, bytes: &[u8], key: &CheckpointKey) -> Result<Vec<Witness>
     for read in texts.iter().flat_map(|text| found_notes(text, key)) {
         match read {
             Ok(witness) if !found.contains(&witness) => found.push(witness),
-            Ok(_) => {}
             Err(CheckpointError::UnknownKey) => unknown = true,
             // A mail's raw text holds the note in pieces, which is no sign of anything; as long as one of its forms is whole.
-            Err(CheckpointError::Malformed) => {}
+            Ok(_) | Err(CheckpointError::Malformed) => {}
             Err(e @ CheckpointError::Forged) => return Err(Failure::service(format!("{name}: {e}"))),
         }
     }

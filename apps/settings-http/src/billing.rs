@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of Stripe.
 #[derive(Args)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct Stripe {
     /// Stripe's secret key, or a restricted one; unset, nothing is billed: the summary says so, and there is no portal.
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true, global = true)]

@@ -20,7 +20,7 @@ use std::{net::IpAddr, time::Duration};
 use url::{Host, Url};
 
 /// How long a call may take: longer than the service itself gives anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What is told to the client's model.
 const INSTRUCTIONS: &str = "Settings of a workspace: members, invitations, API keys, variables, secrets, models, \
     notifications, audit log. Only what the caller may do is listed. No tool shows a secret value. A call that would break \

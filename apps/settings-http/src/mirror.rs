@@ -189,7 +189,9 @@ async fn show(app: &App, mirror: &Mirroring, places: &[Place]) -> Result<(), Fai
                 (differ, steps) = (differ + 1, steps + plan.len());
                 less += plan.iter().filter(|s| s.takes_away()).count();
                 println!("{}: {} steps", place.slug, plan.len());
-                plan.iter().for_each(|step| println!("  {}", said(step)));
+                for step in &plan {
+                    println!("  {}", said(step));
+                }
             }
             Err(MirroringError::Directory(e)) if is_over(&e) => return Err(unreachable(&e)),
             Err(MirroringError::Directory(e)) => {

@@ -69,10 +69,11 @@ pub(crate) async fn run(api: Arc<Api>, operation: &Operation, request: Request) 
 fn receipts(api: &Api, input: &Input, headers: &mut HeaderMap) {
     for (workspace, last) in input.receipts.all() {
         let receipt = api.app().ports().sealer.receipt(workspace, &last);
-        match receipt.ok().and_then(|r| HeaderValue::from_str(&r).ok()) {
-            Some(receipt) => _ = headers.append(AUDIT_RECEIPT, receipt),
+        if let Some(receipt) = receipt.ok().and_then(|r| HeaderValue::from_str(&r).ok()) {
+            headers.append(AUDIT_RECEIPT, receipt);
+        } else {
             // The change is durable; an answer that said otherwise would be worse than one without its receipt.
-            None => tracing::error!(%workspace, seq = last.seq, "a receipt could not be signed"),
+            tracing::error!(%workspace, seq = last.seq, "a receipt could not be signed");
         }
     }
 }

@@ -34,6 +34,7 @@ impl Body for Erase {
 /// The receipt of an erasure.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the answer")]
 pub(crate) struct Erased {
     /// What stands in the audit log where the person stood: `erased`, the same for everybody.
     tombstone: &'static str,

@@ -295,7 +295,9 @@ pub async fn unopened<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Unope
         // Sorted here: databases collate.
         fields.sort_unstable();
         after = fields.last().map_or(last, |(seq, _)| *seq);
-        fields.iter().for_each(|(seq, field)| unopened.add(*seq, field));
+        for (seq, field) in &fields {
+            unopened.add(*seq, field);
+        }
         if whole {
             return Ok(unopened);
         }

@@ -117,15 +117,14 @@ async fn roster<D: SqlDb>(
 #[async_trait]
 impl<E: Engine> MirrorQueue for SqlStore<E> {
     async fn take_behind(&self, only: Option<WorkspaceId>, lease: Duration) -> Result<Option<Behind>, StoreError> {
-        let stmt = match only {
-            Some(workspace) => Stmt::new(TAKE_ONE).bind(micros_of(lease)).bind(workspace.as_uuid()),
-            None => {
-                let mut looking = self.engine.begin_read(Scope::directory()).await?;
-                if looking.first(Stmt::new(DUE), |row| row.id("workspace_id")).await?.is_none() {
-                    return Ok(None);
-                }
-                Stmt::new(TAKE).bind(micros_of(lease))
+        let stmt = if let Some(workspace) = only {
+            Stmt::new(TAKE_ONE).bind(micros_of(lease)).bind(workspace.as_uuid())
+        } else {
+            let mut looking = self.engine.begin_read(Scope::directory()).await?;
+            if looking.first(Stmt::new(DUE), |row| row.id("workspace_id")).await?.is_none() {
+                return Ok(None);
             }
+            Stmt::new(TAKE).bind(micros_of(lease))
         };
         let mut tx = self.engine.begin_write(Scope::directory()).await?;
         let taken = tx.first(stmt, read).await?;

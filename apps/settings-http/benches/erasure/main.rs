@@ -9,7 +9,7 @@
     reason = "a bench"
 )]
 #[path = "../../tests/http/support/mod.rs"]
-#[allow(
+#[expect(
     dead_code,
     unused_imports,
     unused_macros,

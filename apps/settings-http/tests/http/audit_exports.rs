@@ -119,14 +119,14 @@ async fn every_attack_on_an_export_is_found(store: Store) {
     attacked(&|l| l.swap(4, 5)).broken("event 4");
     attacked(&|l| {
         l.remove(4);
-        for seq in 4..=8 {
-            l[seq] = changed(&l[seq], |v| v["seq"] = json!(seq));
+        for (seq, line) in l.iter_mut().enumerate().take(9).skip(4) {
+            *line = changed(line, |v| v["seq"] = json!(seq));
         }
     })
     .broken("event 4");
     // From another tenant: an event, and a checkpoint.
-    attacked(&|l| l[4] = foreign[4].clone()).broken("event 4");
-    attacked(&|l| l[10] = foreign[9].clone()).broken("line 11");
+    attacked(&|l| l[4].clone_from(&foreign[4])).broken("event 4");
+    attacked(&|l| l[10].clone_from(&foreign[9])).broken("line 11");
     // Who did it, and that somebody did.
     attacked(&|l| {
         let value = json_of(&l[5])["personal"][0].clone();

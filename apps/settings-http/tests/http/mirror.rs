@@ -155,7 +155,9 @@ async fn drift_is_found_and_reconciled_by_a_plan(store: Store) {
             format!("+ give role editor to {editor}"),
             "1 workspaces, 1 differ, 3 steps, 2 of them take something away; nothing was changed".to_owned(),
         ];
-        steps.iter().for_each(|step| assert!(text.contains(step), "{step} in {text}"));
+        for step in &steps {
+            assert!(text.contains(step), "{step} in {text}");
+        }
     }
     let doctor = run(&["doctor"]);
     let fault =

@@ -33,9 +33,11 @@ fn open(store: Store) -> &'static [&'static str] {
             "DROP TRIGGER audit_openings_only_erased",
             "DROP TRIGGER audit_openings_no_delete",
         ],
-        Store::Postgres => {
-            &["ALTER TABLE audit_events DISABLE TRIGGER USER", "ALTER TABLE audit_openings DISABLE TRIGGER USER"]
-        }
+        Store::Postgres => &[
+            "ALTER TABLE audit_events DISABLE TRIGGER USER",
+            "ALTER TABLE audit_openings DISABLE TRIGGER USER",
+            "ALTER TABLE audit_openings DROP CONSTRAINT audit_openings_erased",
+        ],
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     stop::Answer,
     ui::{Dialog, Page, Tone, ago, banner, bars, day, dialog, gauge, layout, when},
 };
-use axum::Router;
+use axum::{Router, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use maud::{Markup, html};
 use settings_app::billing::PortalFailure;
@@ -257,7 +257,7 @@ async fn portal(cx: Arc<Cx>) -> Answer {
     let call = cx.call();
     let opening = cx.site().app().open_billing_portal(&permit, &call, None);
     let said = match tokio::time::timeout(PATIENCE, opening).await {
-        Ok(Ok(url)) => return onward(&cx, &url),
+        Ok(Ok(url)) => return Ok(onward(&cx, &url)),
         Err(_) => "It did not answer in time. Try again in a moment.".to_owned(),
         Ok(Err(PortalFailure::NotConfigured)) => "Billing is not set up on this installation.".to_owned(),
         Ok(Err(PortalFailure::Billing(e))) => format!("What is known of it: {e}. Try again in a moment."),
@@ -275,7 +275,7 @@ async fn snapshot_summary(
     Ok(snapshot.billing_summary(cx.site().app().ports().billing.is_some()).await?)
 }
 
-fn onward(cx: &Cx, url: &str) -> Answer {
+fn onward(cx: &Cx, url: &str) -> Response {
     let body = html! {
         div.dlg-body { p { "Stripe’s page opens by itself. It leads back here." } }
         div.dlg-foot { a.btn href=(cx.url(SECTION)) { "Cancel" } a.btn.primary href=(url) rel="noreferrer" { "Continue to Stripe" } }
@@ -293,7 +293,7 @@ fn onward(cx: &Cx, url: &str) -> Answer {
     if let Ok(value) = HeaderValue::from_str(&format!("0; url={url}")) {
         response.headers_mut().insert(HeaderName::from_static("refresh"), value);
     }
-    Ok(response)
+    response
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A chain that nobody meddled with: what it proves, what it shows, what an erasure leaves.
 use crate::support::{Log, at, audit_keys, key_created, member_removed, root};
 use proptest::prelude::*;
-use settings_crypto::{AuditKeys, fault, verify_public};
+use settings_crypto::{AuditKeys, verify_public};
 use settings_domain::{
     audit::Opening,
     ids::PersonId,

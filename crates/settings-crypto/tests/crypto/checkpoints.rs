@@ -111,7 +111,7 @@ fn notes_are_found_wherever_people_keep_them() {
     let (note, receipt) = (note(), audit_keys().receipt(workspace(), &link()).unwrap());
     let checkpoint = Witness { workspace: workspace(), link: link(), receipt: false };
     let found = |text: &str| found_notes(text, &key()).into_iter().map(Result::unwrap).collect::<Vec<_>>();
-    let quoted = note.lines().map(|l| format!("> > {l}\r\n")).collect::<String>();
+    let quoted = format!("> > {}\r\n", note.trim_end().replace('\n', "\r\n> > "));
     let html = format!("<p>Keep this.</p><pre style=\"x\">{note}</pre>");
     let broken = note.replace("settings-audit l", "settings-audit\nl");
     assert_eq!(note.lines().count(), 5);

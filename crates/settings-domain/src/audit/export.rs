@@ -289,7 +289,8 @@ impl EventLine {
     /// The public part, as an event of this workspace; `None` when its time is none.
     #[must_use]
     pub fn record(&self, workspace: WorkspaceId) -> Option<AuditRecord> {
-        let at = OffsetDateTime::parse(&self.at, &Rfc3339).ok()?;
+        // As it was written and no other spelling of the same instant: what stands in a file that holds is what was exported.
+        let at = OffsetDateTime::parse(&self.at, &Rfc3339).ok().filter(|at| instant(*at) == self.at)?;
         Some(AuditRecord {
             version: self.version,
             workspace,

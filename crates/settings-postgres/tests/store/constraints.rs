@@ -31,10 +31,15 @@ async fn the_owner_can_not_rewrite_history_either() {
         "DELETE FROM audit_openings",
         "TRUNCATE audit_openings",
         "UPDATE audit_openings SET sealed = 'x'",
+        "UPDATE audit_openings SET sealed = NULL",
     ] {
         let refused = sqlx::query(sql).execute(&pool).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().constraint(), Some("audit-append-only"), "{sql}");
     }
-    let erased = sqlx::query("UPDATE audit_openings SET sealed = NULL").execute(&pool).await.unwrap();
+    let erased =
+        sqlx::query("UPDATE audit_openings SET sealed = NULL, person_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'")
+            .execute(&pool)
+            .await
+            .unwrap();
     assert!(erased.rows_affected() > 0);
 }

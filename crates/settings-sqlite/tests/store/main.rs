@@ -89,6 +89,7 @@ async fn history_can_not_be_rewritten() {
         "DELETE FROM audit_events",
         "DELETE FROM audit_openings",
         "UPDATE audit_openings SET sealed = x'00'",
+        "UPDATE audit_openings SET sealed = NULL",
     ] {
         let mut tx = fresh.database.engine().begin_write(Scope::default()).await.unwrap();
         let refused = tx.run(Stmt::new(sql)).await;
@@ -98,7 +99,12 @@ async fn history_can_not_be_rewritten() {
         );
     }
     let mut tx = fresh.database.engine().begin_write(Scope::default()).await.unwrap();
-    assert!(tx.run(Stmt::new("UPDATE audit_openings SET sealed = NULL")).await.unwrap() > 0);
+    assert!(
+        tx.run(Stmt::new("UPDATE audit_openings SET sealed = NULL, person_id = x'ffffffffffffffffffffffffffffffff'"))
+            .await
+            .unwrap()
+            > 0
+    );
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn an_invitation_to_an_erased_person_is_dead(world: World) {
     s.remove(&s.admin.caller, s.viewer.id, TheirKeys::Keep).await.expect("removed");
     let again = s.invite(&s.admin.caller, s.viewer.email.as_str(), Role::Editor).await.expect("an invitation");
     s.erase(&s.admin.caller, &s.viewer).await.expect("erased");
-    assert_eq!(s.accept(&s.viewer, &again).await, Err(No::NotFound));
+    assert_eq!(s.accept(&s.viewer, &again).await, Err(No::Rule("not-found")));
     let letter = world.store.invitation_letter(s.workspace, again.id, 1).await.expect("an answer");
     assert!(letter.is_none(), "its mail is not sent any more");
     assert_eq!((s.invitations().await.len(), s.members().await.len()), (0, 2));

@@ -247,7 +247,7 @@ async fn each_admin_is_told_once_that_somebody_asks_for_a_new_link(world: World)
     let s = quiet(&world).await;
     s.editor_turned_admin().await;
     let sent = invite(&s, 1).await;
-    world.store.done(&claim(&world, 10).await[0], true).await.expect("sent");
+    world.store.done(claim(&world, 10).await.first().expect("a message"), true).await.expect("sent");
     ask(&s, sent.id, 1).await;
     assert_eq!(depth(&world).await, 0, "its link works still");
     world.pass(LIFETIME).await;
@@ -284,7 +284,7 @@ async fn nobody_is_told_of_an_ask_that_is_answered(world: World) {
     let s = quiet(&world).await;
     s.editor_turned_admin().await;
     let sent = invite(&s, 1).await;
-    world.store.done(&claim(&world, 10).await[0], true).await.expect("sent");
+    world.store.done(claim(&world, 10).await.first().expect("a message"), true).await.expect("sent");
     world.pass(LIFETIME).await;
     ask(&s, sent.id, 1).await;
     let asked = claim(&world, 10).await;
@@ -296,7 +296,7 @@ async fn nobody_is_told_of_an_ask_that_is_answered(world: World) {
     }
     assert_eq!(letters, 1, "who is no admin any more hears nothing");
     let other = Scenario::called(&world, "other").await;
-    assert!(ask_letter(&world, &other, &asked[0]).await.is_none(), "a message is one tenant's");
+    assert!(ask_letter(&world, &other, asked.first().expect("a message")).await.is_none(), "a message is one tenant's");
     let unknown = DeliveryId::from_uuid(world.entropy.uuid());
     assert!(world.store.ask_letter(s.workspace, unknown).await.expect("an answer").is_none());
     s.resend(&s.admin.caller, sent.id).await.expect("a new link");

@@ -121,7 +121,7 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
         match &mut entry.delivery.destination {
             Destination::Member(user) if is_user(user) => *user = UserId::from_uuid(PersonId::ERASED.as_uuid()),
             Destination::Recipient(id) if recipients.contains(id) => {
-                *id = RecipientId::from_uuid(PersonId::ERASED.as_uuid())
+                *id = RecipientId::from_uuid(PersonId::ERASED.as_uuid());
             }
             _ => {}
         }

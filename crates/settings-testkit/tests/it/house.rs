@@ -92,6 +92,7 @@ fn arrows_point_inward() {
 }
 
 /// Every crate that a build of this one takes, without what tests alone bring.
+#[expect(clippy::expect_used, reason = "a test's own helper: without cargo there is no test")]
 fn tree(package: &str) -> BTreeSet<String> {
     let mut cargo = std::process::Command::new(env!("CARGO"));
     let output = cargo

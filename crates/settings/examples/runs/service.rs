@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Run {
+pub(crate) struct Run {
     /// Its number.
     pub id: usize,
     /// The names of the variables that it sees. Their values are its own.
@@ -45,7 +45,7 @@ impl FromRef<Service> for Settings {
 }
 
 /// The service.
-pub fn router(settings: Settings) -> Router {
+pub(crate) fn router(settings: Settings) -> Router {
     Router::new()
         .route("/runs", get(list))
         .route("/runs/in/{environment}", post(start))

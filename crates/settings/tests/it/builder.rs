@@ -43,7 +43,7 @@ async fn the_background_ends_when_it_is_told_to() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), settings.work(delivered))
+    tokio::time::timeout(std::time::Duration::from_mins(1), settings.work(delivered))
         .await
         .expect("mail within a minute");
     assert!(mails() > 0);

@@ -115,6 +115,7 @@ pub(crate) fn open(store: Store) -> &'static [&'static str] {
         Store::Postgres => &[
             "ALTER TABLE audit_events DISABLE TRIGGER USER",
             "ALTER TABLE audit_openings DISABLE TRIGGER USER",
+            "ALTER TABLE audit_openings DROP CONSTRAINT audit_openings_erased",
             "ALTER TABLE audit_checkpoints DISABLE TRIGGER USER",
         ],
     }

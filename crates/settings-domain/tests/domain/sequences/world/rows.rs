@@ -73,6 +73,7 @@ impl World {
         row.version += 1;
     }
     /// Writes one row, as strictly as a database with all its constraints.
+    #[expect(clippy::too_many_lines, reason = "an arm for each kind of write")]
     pub(super) fn apply(&mut self, write: &Write) {
         let now = self.now;
         match write {
