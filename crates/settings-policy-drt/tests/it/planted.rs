@@ -91,6 +91,7 @@ fn is_found(policies: &[String], about: Option<&str>) -> bool {
 }
 
 #[test]
+#[ignore = "many minutes in a debug build: `just drt-planted`"]
 fn every_right_that_a_policy_loses_is_noticed() {
     let all = policies();
     let mut planted = 0;
@@ -109,6 +110,7 @@ fn every_right_that_a_policy_loses_is_noticed() {
 }
 
 #[test]
+#[ignore = "many minutes in a debug build: `just drt-planted`"]
 fn every_policy_that_is_missing_is_noticed() {
     let all = policies();
     assert!(all.len() >= 34, "{}", all.len());
@@ -120,6 +122,7 @@ fn every_policy_that_is_missing_is_noticed() {
 }
 
 #[test]
+#[ignore = "many minutes in a debug build: `just drt-planted`"]
 fn a_right_that_a_policy_gains_is_noticed() {
     let all = policies();
     let everything: BTreeSet<_> = all.iter().flat_map(|p| named(p)).collect();
