@@ -112,10 +112,10 @@ impl CedarPolicy {
         Entity::new(self.uid("Workspace", name)?, attributes, HashSet::new()).map_err(trouble)
     }
 
-    fn principal(&self, situation: &Situation) -> Result<Entity, Trouble> {
+    fn principal(&self, situation: Situation) -> Result<Entity, Trouble> {
         let mut attributes = HashMap::new();
         let mut parents = HashSet::new();
-        let uid = match *situation {
+        let uid = match situation {
             Situation::Account { platform, here, elsewhere, deleted } => {
                 for (membership, workspace) in [(here, place(deleted, false)), (elsewhere, place(false, true))] {
                     // Who has left is on no team.
@@ -172,7 +172,7 @@ impl CedarPolicy {
 
     /// What Cedar needs to know about a situation. The requests about it share it.
     pub fn entities(&self, situation: &Situation) -> Result<Entities, Trouble> {
-        self.places.clone().add_entities([self.principal(situation)?], Some(&self.schema)).map_err(trouble)
+        self.places.clone().add_entities([self.principal(*situation)?], Some(&self.schema)).map_err(trouble)
     }
 
     /// A question as a request. One that does not match the schema is a fault and not a "no": a permission that Cedar does not
@@ -185,7 +185,7 @@ impl CedarPolicy {
         let (action, context) = self.asked(question)?;
         let context = Context::from_pairs(context).map_err(trouble)?;
         let resource = self.uid("Workspace", place(deleted, false))?;
-        let principal = self.principal(situation)?.uid();
+        let principal = self.principal(*situation)?.uid();
         Request::new(principal, action, resource, context, Some(&self.schema)).map_err(trouble)
     }
 

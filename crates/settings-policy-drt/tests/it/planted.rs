@@ -129,7 +129,8 @@ fn a_right_that_a_policy_gains_is_noticed() {
     for (at, policy) in all.iter().enumerate().filter(|(_, p)| p.contains("action in [")) {
         let held = named(policy);
         // Another one for each policy, so that the rights take turns.
-        let more = everything.iter().cycle().skip(at * 7).find(|name| !held.contains(**name)).unwrap();
+        let more =
+            everything.iter().cycle().skip(at * 7).take(everything.len()).find(|name| !held.contains(**name)).unwrap();
         let mut faulty = all.clone();
         faulty.splice(at..=at, [policy.replacen("action in [", &format!("action in [\n    Action::\"{more}\","), 1)]);
         assert!(is_found(&faulty, Some(more)), "nobody noticed {more} in\n{policy}");
