@@ -63,7 +63,7 @@ pub(crate) async fn service(
     let store = database.store(sealer.clone());
     let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
     let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
-    let slack = slack(config)?;
+    let slack = slack(config)?.map(|client| Arc::new(client) as Arc<dyn SlackApi>);
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
     let entropy = Arc::new(entropy);
     let billing = config.stripe.gateway(Arc::clone(&entropy) as _)?;
@@ -168,10 +168,22 @@ fn provider(
     Ok(Arc::new(provider))
 }
 
-fn slack(config: &Config) -> Result<Option<Arc<dyn SlackApi>>, Failure> {
+/// Slack, where it is set up.
+pub(crate) fn slack(config: &Config) -> Result<Option<SlackClient>, Failure> {
     let Some((id, secret)) = config.slack()? else { return Ok(None) };
     let wrong = |e| Failure::configuration(format!("SLACK_CLIENT_ID, SLACK_CLIENT_SECRET or SLACK_API_BASE: {e}"));
-    Ok(Some(Arc::new(SlackClient::new(id, secret, &config.slack_api_base).map_err(wrong)?)))
+    Ok(Some(SlackClient::new(id, secret, &config.slack_api_base).map_err(wrong)?))
+}
+
+/// Mail by way of SES.
+pub(crate) async fn ses(config: &Config, clock: settings_notify::Clock) -> Result<SesMailer, Failure> {
+    let wrong = |e: String| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
+    let composer = Composer::new(&config.mail_from, clock).map_err(|e| wrong(e.to_string()))?;
+    let compose = Arc::new(move |mail: &settings_domain::ports::mail::Mail| {
+        let made = composer.compose(mail)?;
+        Ok(MimeMessage { from: made.from, to: made.to, bytes: made.mime })
+    });
+    SesMailer::connect(&AwsOptions::default(), compose).await.map_err(|e| wrong(e.to_string()))
 }
 
 async fn mail(
@@ -184,16 +196,7 @@ async fn mail(
             let mailbox = LocalMailbox::open(&config.mailbox, clock).await.map_err(wrong)?;
             Ok((Arc::new(mailbox.clone()), Some(mailbox)))
         }
-        Mail::Ses => {
-            let wrong = |e: String| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
-            let composer = Composer::new(&config.mail_from, clock).map_err(|e| wrong(e.to_string()))?;
-            let compose = Arc::new(move |mail: &settings_domain::ports::mail::Mail| {
-                let made = composer.compose(mail)?;
-                Ok(MimeMessage { from: made.from, to: made.to, bytes: made.mime })
-            });
-            let mailer = SesMailer::connect(&AwsOptions::default(), compose).await;
-            Ok((Arc::new(mailer.map_err(|e| wrong(e.to_string()))?), None))
-        }
+        Mail::Ses => Ok((Arc::new(ses(config, clock).await?), None)),
         Mail::Smtp(url) => {
             let wrong = |e| Failure::configuration(format!("SETTINGS_MAIL or SETTINGS_MAIL_FROM: {e}"));
             Ok((Arc::new(SmtpMailer::new(&url, &config.mail_from, clock).map_err(wrong)?), None))

@@ -43,7 +43,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
     findings.push(("issuer", issuer(config).await));
     findings.push(("sign-in", sign_in(config).await));
     findings.push(("mail", mail(config).await));
-    findings.push(("slack", slack(config)));
+    findings.push(("slack", slack(config).await));
     findings.push(("stripe", stripe(config).await));
     let (emails, subjects) = config.platform();
     findings.push(("platform owners", Ok(format!("{} e-mails, {} subjects", emails.len(), subjects.len()))));
@@ -110,10 +110,16 @@ async fn issuer(config: &Config) -> Finding {
     }
 }
 
-fn slack(config: &Config) -> Finding {
-    match config.slack().map_err(|e| e.to_string())? {
-        None => Ok("not set up: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are unset".to_owned()),
-        Some((id, _)) => Ok(format!("app {id} at {}", config.slack_api_base)),
+/// Whether Slack answers. Whether it knows this app shows when somebody connects it: there is no call that would tell before.
+async fn slack(config: &Config) -> Finding {
+    let Some(client) = compose::slack(config).map_err(|e| e.to_string())? else {
+        return Ok("not set up: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are unset".to_owned());
+    };
+    let place = &config.slack_api_base;
+    match timeout(PATIENCE, client.check()).await {
+        Ok(Ok(())) => Ok(format!("{place} answers")),
+        Ok(Err(e)) => Err(format!("{e}; check SLACK_API_BASE and the network")),
+        Err(_) => Err(format!("{place} does not answer; check SLACK_API_BASE and the network")),
     }
 }
 
@@ -144,11 +150,20 @@ async fn sign_in(config: &Config) -> Finding {
     }
 }
 
+/// Whether SES answers and knows the credentials. Whether it sends shows when it does: no call would prove the right to.
+async fn ses(config: &Config) -> Finding {
+    let mailer = compose::ses(config, Arc::new(|| SystemClock.now())).await.map_err(|e| e.to_string())?;
+    match timeout(PATIENCE, mailer.check()).await {
+        Ok(Ok(())) => Ok("SES answers; `POST /workspace/notifications/test` sends a mail".to_owned()),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("SES does not answer; check AWS_REGION, AWS_ENDPOINT_URL and the network".to_owned()),
+    }
+}
+
 async fn mail(config: &Config) -> Finding {
     let relay = match config.mail().map_err(|e| e.to_string())? {
         Mail::Mailbox => return Ok(format!("kept in {}", config.mailbox.display())),
-        // Whether it sends shows when it does: there is no call of SES that would prove the right to.
-        Mail::Ses => return Ok("sent by SES; `POST /workspace/notifications/test` sends a mail".to_owned()),
+        Mail::Ses => return ses(config).await,
         Mail::Smtp(relay) => relay,
     };
     let wrong = || "SETTINGS_MAIL is no URL with a host".to_owned();

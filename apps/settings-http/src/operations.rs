@@ -1,5 +1,5 @@
 //! What operators ask: is it alive, is it ready, how is it doing.
-use crate::billing;
+use crate::{billing, compose::Service};
 use axum::{
     Json, Router,
     extract::State,
@@ -9,17 +9,36 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
-use settings_app::{App, mirror::Mirroring};
+use settings_app::{App, mirror::Mirroring, worker::Senders};
+use settings_domain::ports::keyring::Keyring;
 use std::{sync::Arc, time::Duration};
 
 /// How long the database may take to answer before the service says that it is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(crate) fn router(app: Arc<App>, mirror: Option<Mirroring>, metrics: PrometheusHandle) -> Router {
+/// What can go away.
+#[derive(Clone)]
+struct Places {
+    app: Arc<App>,
+    mirror: Option<Mirroring>,
+    keyring: Arc<dyn Keyring>,
+    senders: Senders,
+    /// Whether mail leaves this machine.
+    mails: bool,
+}
+
+pub(crate) fn router(service: &Service, metrics: PrometheusHandle) -> Router {
+    let places = Places {
+        app: service.app.clone(),
+        mirror: service.mirror.clone(),
+        keyring: service.keyring.clone(),
+        senders: service.senders.clone(),
+        mails: service.mailbox.is_none(),
+    };
     Router::new()
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
-        .with_state((app, mirror))
+        .with_state(places)
         .route(
             "/metrics",
             get(move || async move {
@@ -28,8 +47,9 @@ pub(crate) fn router(app: Arc<App>, mirror: Option<Mirroring>, metrics: Promethe
         )
 }
 
-/// The keys were read at start, and without them the process would not run: what can go away is the database.
-async fn ready(State((app, mirror)): State<(Arc<App>, Option<Mirroring>)>) -> Response {
+/// The keys were read at start, and without them the process would not run: what it takes to be ready is the database.
+async fn ready(State(places): State<Places>) -> Response {
+    let Places { app, mirror, keyring, senders, mails } = places;
     let answer = tokio::time::timeout(PATIENCE, app.ports().store.ready()).await;
     let database = match answer {
         Ok(Ok(())) => "ok",
@@ -41,11 +61,14 @@ async fn ready(State((app, mirror)): State<(Arc<App>, Option<Mirroring>)>) -> Re
     };
     let status = if database == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = json!({"status": if database == "ok" { "ready" } else { "not ready" }, "checks": {"database": database, "migrations": database, "keys": "ok"}});
-    // Told and not counted: with the provider away nobody new gets in, and everybody else is served.
-    // The same with the directory: it follows when it is back.
+    // Told and not counted: with the provider away nobody new gets in, and everybody else is served; the directory follows
+    // when it is back; what is to be sent waits; and without KMS values are read for as long as their keys are in memory.
     let told = [
         ("identityProvider", app.ports().provider.as_ref().map(|p| p.answered())),
         ("directory", mirror.map(|m| m.answered())),
+        ("keyring", keyring.answered().map(Some)),
+        ("mail", mails.then(|| senders.mailer.answered())),
+        ("slack", senders.slack.as_ref().map(|s| s.answered())),
     ];
     if let Some(checks) = body.pointer_mut("/checks").and_then(Value::as_object_mut) {
         for (name, answered) in told {

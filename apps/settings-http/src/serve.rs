@@ -56,7 +56,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let router = settings_api::router(api.clone())
         .merge(settings_console::router(console))
         .merge(pages::router(pages::Pages { mailbox, api }))
-        .merge(operations::router(service.app.clone(), service.mirror.clone(), metrics));
+        .merge(operations::router(&service, metrics));
     let entropy = service.app.ports().entropy.clone();
     let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
 

@@ -20,11 +20,12 @@ pub use failure::{KmsError, KmsFailure};
 use key_name::KeyName;
 pub(crate) use key_name::is_region;
 use secrecy::SecretSlice;
+use settings_breaker::Breaker;
 use settings_domain::ports::keyring::{Context, DataKey, Keyring, KeyringError, Rotation};
 use std::{collections::HashMap, error::Error, fmt, time::Duration};
 use tokio::{
     sync::{OnceCell, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use zeroize::Zeroizing;
 
@@ -41,6 +42,8 @@ const KEY_LEN: usize = 32;
 const AT_ONCE: usize = 16;
 /// How long to wait for one of these places.
 const QUEUE: Duration = Duration::from_secs(1);
+/// How long KMS is left alone that failed several times in a row.
+const REST: Duration = Duration::from_secs(5);
 
 /// The settings do not make a keyring.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,7 @@ pub struct KmsKeyring {
     /// The ARN that KMS calls the key by: what wrapped keys are marked with, whatever name was configured.
     arn: OnceCell<String>,
     places: Semaphore,
+    breaker: Breaker<Instant>,
 }
 
 impl fmt::Debug for KmsKeyring {
@@ -110,6 +114,7 @@ impl KmsKeyring {
             key,
             arn: OnceCell::new(),
             places: Semaphore::new(AT_ONCE),
+            breaker: Breaker::new(REST),
         })
     }
 
@@ -118,18 +123,38 @@ impl KmsKeyring {
         &self,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, KeyringError> {
-        let in_place = async {
-            // The semaphore is never closed, so an error is the queue's time.
-            let Ok(Ok(_place)) = timeout(QUEUE, self.places.acquire()).await else {
-                return Err(self.unavailable(KmsFailure::Busy));
-            };
-            call.await.map_err(|e| match sdk::judge(e, failure::by_code) {
-                (Verdict::Foreign, _) => KeyringError::Foreign,
-                (Verdict::Failure(failure), request) => KmsError::new(failure, &self.key, request).into(),
-            })
-        };
         // The SDK has the same limit for the call alone; this one includes the queue.
-        timeout(OPERATION, in_place).await.unwrap_or_else(|_| Err(self.unavailable(KmsFailure::TimedOut)))
+        let until = Instant::now() + OPERATION;
+        // The semaphore is never closed, so an error is the queue's time.
+        let Ok(Ok(_place)) = timeout(QUEUE, self.places.acquire()).await else {
+            return Err(self.unavailable(KmsFailure::Busy));
+        };
+        // Once there is a place: who waited for it meanwhile need not learn the same again.
+        let Some(pass) = self.breaker.enter(Instant::now()) else {
+            return Err(self.unavailable(KmsFailure::LeftAlone));
+        };
+        let (verdict, request) = match timeout_at(until, call).await {
+            Ok(Ok(answer)) => {
+                pass.answered();
+                return Ok(answer);
+            }
+            Ok(Err(error)) => sdk::judge(error, failure::by_code),
+            Err(_) => (Verdict::Failure(KmsFailure::TimedOut), None),
+        };
+        match verdict {
+            Verdict::Failure(failure) => {
+                if !failure.is_away() {
+                    pass.answered();
+                } else if pass.failed(Instant::now()) {
+                    tracing::warn!(cause = %failure, "AWS KMS is left alone for {} s", REST.as_secs());
+                }
+                Err(KmsError::new(failure, &self.key, request).into())
+            }
+            Verdict::Foreign => {
+                pass.answered();
+                Err(KeyringError::Foreign)
+            }
+        }
     }
 
     fn unavailable(&self, failure: KmsFailure) -> KeyringError {
@@ -232,6 +257,10 @@ impl Keyring for KmsKeyring {
         let arn = answer.key_id.unwrap_or_default();
         let wrapped = joined(&arn, answer.ciphertext_blob).ok_or_else(|| self.unavailable(KmsFailure::Malformed))?;
         Ok((wrapped, arn))
+    }
+
+    fn answered(&self) -> Option<bool> {
+        self.breaker.last_answered()
     }
 
     async fn rotate(&self) -> Result<Rotation, KeyringError> {

@@ -11,8 +11,8 @@
 //! |---|---|
 //! | a data key or a one-time link that crosses the network in the clear | only https, or http to this machine ([`AwsOptions::allow_plain_http`]) |
 //! | an answer from somebody else | rustls with ring verifies the certificate, always; no redirect is followed, no proxy is used |
-//! | a KMS that is slow, away or throttles | 2 s to connect, 3 s per attempt, 3 attempts, 5 s for everything together |
-//! | an SES that is slow, away or throttles | 2 s to connect, 10 s for the one attempt; the queue has the patience |
+//! | a KMS that is slow, away or throttles | 2 s to connect, 3 s per attempt, 3 attempts, 5 s for everything together; after 5 such failures in a row it is left alone for 5 s |
+//! | an SES that is slow, away or throttles | 2 s to connect, 10 s for the one attempt; the queue has the patience; after 5 failures in a row it is left alone for 10 s |
 //! | a KMS that is slow takes all workers | at most 16 calls at once; who finds no place within a second is refused |
 //! | a wrapped key for another purpose or from another key | the encryption context, and the key that `Decrypt` names |
 mod clear_text;

@@ -15,13 +15,20 @@ use aws_sdk_sesv2::{
     types::{Destination, EmailContent, MessageTag, RawMessage},
 };
 pub use failure::{SesError, SesFailure};
+use settings_breaker::Breaker;
 use settings_domain::ports::mail::{Mail, MailError, Mailer};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// For one connection.
 const CONNECT: Duration = Duration::from_secs(2);
 /// For a mail, from the search for credentials to the last byte of the answer; as long as an SMTP relay gets.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long SES is left alone that failed several times in a row.
+const REST: Duration = Duration::from_secs(10);
 /// The tag that carries the delivery's id.
 const TAG: &str = "delivery";
 
@@ -66,6 +73,7 @@ pub enum SesConfigError {
 pub struct SesMailer {
     client: Client,
     compose: Compose,
+    breaker: Breaker,
 }
 
 impl fmt::Debug for SesMailer {
@@ -94,7 +102,16 @@ impl SesMailer {
             }
             config = config.interceptor(Guard);
         }
-        Ok(Self { client: Client::from_conf(config.build()), compose })
+        Ok(Self { client: Client::from_conf(config.build()), compose, breaker: Breaker::new(REST) })
+    }
+
+    /// Whether SES answers and knows the credentials, for the operator. The right to list is none that sending needs: being
+    /// refused it is as good an answer.
+    pub async fn check(&self) -> Result<(), SesError> {
+        let Err(error) = Box::pin(self.client.list_email_identities().page_size(1).send()).await else { return Ok(()) };
+        let error = failure::judge(error);
+        let known = !error.failure().is_away() && !matches!(error.failure(), SesFailure::BadCredentials { .. });
+        if known { Ok(()) } else { Err(error) }
     }
 }
 
@@ -113,8 +130,23 @@ impl Mailer for SesMailer {
             .destination(Destination::builder().to_addresses(message.to).build())
             .content(EmailContent::builder().raw(raw).build())
             .email_tags(tag);
-        Box::pin(request.send()).await.map_err(failure::judge)?;
+        let resting = MailError::Resting(time::Duration::seconds(REST.as_secs().cast_signed()));
+        let pass = self.breaker.enter(Instant::now()).ok_or(resting)?;
+        let sent = Box::pin(request.send()).await.map_err(failure::judge);
+        match &sent {
+            Err(error) if error.failure().is_away() => {
+                if pass.failed(Instant::now()) {
+                    tracing::warn!(cause = %error, "SES is left alone for {} s", REST.as_secs());
+                }
+            }
+            _ => pass.answered(),
+        }
+        sent?;
         tracing::debug!(delivery = %mail.delivery, "SES took the mail");
         Ok(())
+    }
+
+    fn answered(&self) -> Option<bool> {
+        self.breaker.last_answered()
     }
 }

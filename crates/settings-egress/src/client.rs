@@ -7,6 +7,7 @@ use crate::{
     pinned::{Pinned, Vetted},
     policy::Policy,
     resolver::Resolver,
+    resting::Resting,
     target::{Name, Target},
 };
 use bytes::BytesMut;
@@ -55,6 +56,7 @@ pub struct Client {
     resolver: Arc<dyn Resolver>,
     limits: Limits,
     bulkhead: Arc<Bulkhead>,
+    resting: Resting,
 }
 
 impl Client {
@@ -90,7 +92,7 @@ impl Client {
             .user_agent(concat!("settings/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(SetupError)?;
-        Ok(Self { http, policy, resolver, limits, bulkhead: Arc::default() })
+        Ok(Self { http, policy, resolver, limits, bulkhead: Arc::default(), resting: Resting::default() })
     }
 
     /// What [`Client::send`] goes by: check texts with this one.
@@ -110,14 +112,23 @@ impl Client {
     /// Makes one attempt.
     ///
     /// `tenant_key` is whatever tells tenants apart. A tenant with [`Limits::per_tenant`] attempts under way of which none
-    /// ends within [`Limits::wait`] gets [`SendError::Busy`], so that its dead receivers hold no worker that others wait for. Dropping the future
-    /// ends the attempt.
+    /// ends within [`Limits::wait`] gets [`SendError::Busy`], so that its dead receivers hold no worker that others wait for. After
+    /// five attempts in a row that failed for want of an answer, the tenant's next ones to that origin get [`SendError::Resting`]
+    /// for [`REST`](crate::REST); then one tries it. Dropping the future ends the attempt.
     pub async fn send(&self, request: Request, tenant_key: &str) -> Result<Response, SendError> {
         request.check_headers()?;
         let slot = self.enter(tenant_key).await?;
+        let watch = self.resting.watch(tenant_key, request.target.origin());
+        let pass = watch.enter()?;
+        let outcome = self.attempt(request, &slot).await;
+        watch.note(pass, &outcome);
+        outcome
+    }
+
+    async fn attempt(&self, request: Request, slot: &Arc<Slot>) -> Result<Response, SendError> {
         let started = Instant::now();
         let deadline = started + self.limits.total;
-        let vetted = self.vetted(&request.target, &slot, deadline).await?;
+        let vetted = self.vetted(&request.target, slot, deadline).await?;
 
         let mut outgoing = reqwest::Request::new(request.method.as_http(), request.target.url().clone());
         *outgoing.headers_mut() = request.headers;

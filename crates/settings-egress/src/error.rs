@@ -72,6 +72,9 @@ pub enum SendError {
     /// The tenant has as many attempts under way as it may have. Nothing was looked up.
     #[error("too many attempts are under way")]
     Busy,
+    /// The tenant's attempts at this place failed several times in a row, and it is left alone. Nothing was looked up.
+    #[error("it has failed several times in a row and is left alone for half a minute")]
+    Resting,
     /// The host name was not found, or not in time.
     #[error("no public address was found for the URL's host")]
     Resolve,
@@ -102,7 +105,7 @@ impl SendError {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Refused(_) | Self::Protocol => false,
-            Self::Busy | Self::Resolve | Self::Connect | Self::Tls(_) | Self::Timeout | Self::TooSlow => true,
+            Self::Busy | Self::Resting | Self::Resolve | Self::Connect | Self::Tls(_) | Self::Timeout | Self::TooSlow => true,
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | a private address, in any spelling | `url` parses once and normalises; [`is_public`] decides about the result |
 //! | a name of a private address, rebinding | all answers of the one lookup are judged, and only they are connected to |
 //! | redirects, proxies, cookies, referers | the HTTP client follows, reads, keeps and sends none |
-//! | a receiver that is slow, dead or endless | a deadline, 64 KiB at most, a limit of attempts per tenant |
+//! | a receiver that is slow, dead or endless | a deadline, 64 KiB at most, a limit of attempts per tenant; after 5 failures in a row the tenant leaves it alone for 30 s |
 //! | a receiver that is somebody else | TLS is verified, always; there is no switch |
 //!
 //! Only TCP connections to the target are made here. What the machine's resolver is asked leaves as DNS.
@@ -21,6 +21,7 @@ mod exchange;
 mod pinned;
 mod policy;
 mod resolver;
+mod resting;
 mod target;
 
 pub use address::is_public;
@@ -29,4 +30,5 @@ pub use error::{Refused, SendError, TlsFault};
 pub use exchange::{Method, Request, Response};
 pub use policy::{OwnHostError, Policy};
 pub use resolver::{Resolver, SystemResolver};
+pub use resting::REST;
 pub use target::Target;

@@ -15,12 +15,18 @@ use lettre::{
     },
 };
 use secrecy::SecretString;
+use settings_breaker::Breaker;
 use settings_domain::ports::mail::{Mail, MailError, Mailer};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 
 /// For a whole attempt, from the first packet to the relay's last word.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long a relay is left alone that failed several times in a row.
+const REST: Duration = Duration::from_secs(10);
 /// For the good-bye after the relay has taken the mail.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -60,6 +66,7 @@ pub struct SmtpMailer {
     from: Sender,
     clock: Clock,
     attempt: Duration,
+    breaker: Breaker,
 }
 
 impl fmt::Debug for SmtpMailer {
@@ -86,12 +93,13 @@ impl SmtpMailer {
     /// `from` is an address, or a name and an address: `Example <no-reply@example.org>`. Message-IDs end in its domain.
     pub fn new(relay: &SecretString, from: &str, clock: Clock) -> Result<Self, SmtpConfigError> {
         let from = Sender::parse(from).ok_or(SmtpConfigError::From)?;
-        Ok(Self { relay: Relay::parse(relay)?, from, clock, attempt: ATTEMPT })
+        let breaker = Breaker::new(REST);
+        Ok(Self { relay: Relay::parse(relay)?, from, clock, attempt: ATTEMPT, breaker })
     }
 
     /// Another limit for a whole attempt, instead of ten seconds.
     #[must_use]
-    pub const fn with_timeout(mut self, attempt: Duration) -> Self {
+    pub fn with_timeout(mut self, attempt: Duration) -> Self {
         self.attempt = attempt;
         self
     }
@@ -125,12 +133,26 @@ impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message =
             message::compose(mail, &self.from, (self.clock)()).map_err(|error| MailError::Refused(Box::new(error)))?;
+        let resting = MailError::Resting(time::Duration::seconds(REST.as_secs().cast_signed()));
+        let pass = self.breaker.enter(Instant::now()).ok_or(resting)?;
         // When the time is over the connection is dropped, and with it whatever half of a message the relay has.
-        let mut connection =
-            timeout(self.attempt, self.hand_over(&message)).await.map_err(|_| SmtpFailure::TimedOut)??;
+        let handed_over = timeout(self.attempt, self.hand_over(&message)).await.unwrap_or(Err(SmtpFailure::TimedOut));
+        match &handed_over {
+            Err(failure) if !failure.is_about_the_message() => {
+                if pass.failed(Instant::now()) {
+                    tracing::warn!(cause = %failure, "the mail server is left alone for {} s", REST.as_secs());
+                }
+            }
+            _ => pass.answered(),
+        }
+        let mut connection = handed_over?;
         tracing::debug!(delivery = %mail.delivery, "the relay took the mail");
         // The mail is the relay's by now: what comes of the good-bye cannot change that.
         let _goodbye = timeout(GOODBYE, connection.quit()).await;
         Ok(())
+    }
+
+    fn answered(&self) -> Option<bool> {
+        self.breaker.last_answered()
     }
 }

@@ -53,6 +53,12 @@ impl SmtpFailure {
         }
     }
 
+    /// Whether the relay is well and answered to the message itself. One that does not let us in (a rotated password, 421
+    /// before the message) would not take the next mail either.
+    pub(crate) const fn is_about_the_message(&self) -> bool {
+        matches!(self, Self::Reply { stage: Stage::Message, .. })
+    }
+
     /// A relay that refuses *us* (a rotated password, a blocked network, missing TLS) says nothing about the message:
     /// such mail has to survive until somebody has put that right. So only an answer to the message itself is final, and
     /// of those not the ones that ask for a login (RFC 4954, 6).

@@ -6,6 +6,8 @@ use url::{Host, Url};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one exchange with the issuer may take in all.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an endpoint is left alone that failed several times in a row.
+pub(crate) const LEFT_ALONE: Duration = Duration::from_secs(30);
 /// Shorter than the time between two refreshes: a connection that a middlebox has silently dropped is never tried.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 

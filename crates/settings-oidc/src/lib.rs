@@ -14,7 +14,6 @@
 //!
 //! [`Auth0Organizations`] is an [`OrganizationMirror`](settings_domain::ports::mirror::OrganizationMirror).
 mod auth0;
-mod breaker;
 mod claims;
 mod config;
 mod crypto;

@@ -127,7 +127,7 @@ pub(crate) fn not_authorized(error: AuthorizeError) -> String {
 
 /// Whether it was over before anything was connected to. How long that took would tell about the operator's name servers.
 pub(crate) const fn is_before_connecting(error: SendError) -> bool {
-    matches!(error, SendError::Refused(_) | SendError::Busy | SendError::Resolve)
+    matches!(error, SendError::Refused(_) | SendError::Busy | SendError::Resting | SendError::Resolve)
 }
 
 /// Why there is no answer; and whether there was the beginning of one.
@@ -146,6 +146,9 @@ pub(crate) fn unanswered(error: SendError) -> (bool, String) {
         }
         SendError::Refused(refused) => format!("The model's URL can't be called, so nothing was sent: {refused}."),
         SendError::Busy => "Other tests of this workspace are under way: try again in a few seconds.".to_owned(),
+        SendError::Resting => {
+            "The last tests got no answer, so the host is left alone for half a minute: test again then.".to_owned()
+        }
         SendError::Connect => {
             "No connection could be made: check the host and the port of the model's URL, and that the service is up."
                 .to_owned()

@@ -10,16 +10,24 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use settings_breaker::Breaker;
 use settings_domain::{
     ids::DeliveryId,
     ports::slack::{SlackApi, SlackError, SlackGrant, SlackMessage},
 };
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 /// How much of an answer is read.
 const MAX_ANSWER: usize = 64 * 1024;
+/// How long Slack is left alone that failed several times in a row.
+const REST: Duration = Duration::from_secs(10);
 /// To post (also where nobody has invited the app, in public channels), and to have Slack ask for a channel.
 const SCOPES: &str = "chat:write,chat:write.public,incoming-webhook";
 
@@ -30,6 +38,7 @@ pub struct SlackClient {
     places: Places,
     client_id: String,
     client_secret: SecretString,
+    breaker: Arc<Breaker>,
 }
 
 impl fmt::Debug for SlackClient {
@@ -45,7 +54,37 @@ impl SlackClient {
         config::check_id(client_id)?;
         config::check_secret(&client_secret)?;
         let (http, places) = (config::http_client()?, Places::parse(base)?);
-        Ok(Self { http, places, client_id: client_id.to_owned(), client_secret })
+        let breaker = Arc::new(Breaker::new(REST));
+        Ok(Self { http, places, client_id: client_id.to_owned(), client_secret, breaker })
+    }
+
+    /// Whether Slack answers, for the operator. Nobody is named: Slack says that nobody is.
+    pub async fn check(&self) -> Result<(), SlackError> {
+        let request = self.http.post(self.places.test.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.call(request, |answer| serde_json::from_slice::<Verdict<'_>>(answer).map(drop).map_err(|_| GIBBERISH)).await
+    }
+
+    /// Makes a call, unless Slack is left alone, and reads its answer.
+    async fn call<R>(
+        &self,
+        request: RequestBuilder,
+        read: impl FnOnce(&[u8]) -> Result<R, SlackError> + Send,
+    ) -> Result<R, SlackError> {
+        let resting = SlackError::Resting(time::Duration::seconds(REST.as_secs().cast_signed()));
+        let pass = self.breaker.enter(Instant::now()).ok_or(resting)?;
+        let outcome = match ask(request).await {
+            Ok(answer) => read(&answer),
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Err(SlackError::Unavailable(cause)) => {
+                if pass.failed(Instant::now()) {
+                    tracing::warn!(cause, "Slack is left alone for {} s", REST.as_secs());
+                }
+            }
+            _ => pass.answered(),
+        }
+        outcome
     }
 }
 
@@ -111,26 +150,7 @@ impl SlackApi for SlackClient {
             .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
-        let answer = ask(request).await?;
-        let verdict: Verdict<'_> = serde_json::from_slice(&answer).map_err(|_| GIBBERISH)?;
-        if let Some(code) = verdict.error() {
-            return Err(failure::of_an_exchange(code));
-        }
-        let granted: Granted<'_> = serde_json::from_slice(&answer).map_err(|_| GIBBERISH)?;
-        if granted.access_token.is_empty() {
-            return Err(GIBBERISH);
-        }
-        let team = granted.team.ok_or(SlackError::Refused("Slack connected an organization instead of a team"))?;
-        let (channel, channel_name) = granted.incoming_webhook.map_or((None, None), |w| (w.channel_id, w.channel));
-        let scopes = granted.scope.unwrap_or_default();
-        Ok(SlackGrant {
-            token: SecretString::from(granted.access_token.as_ref()),
-            team_name: team.name.unwrap_or_else(|| team.id.clone()),
-            team_id: team.id,
-            channel,
-            channel_name,
-            scopes: scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
-        })
+        self.call(request, granted).await
     }
 
     async fn post(
@@ -152,10 +172,39 @@ impl SlackApi for SlackClient {
             // Without the charset, Slack warns about it in each answer.
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .body(message::render(channel, message, delivery).to_string());
-        let answer = ask(request).await?;
-        let verdict: Verdict<'_> = serde_json::from_slice(&answer).map_err(|_| GIBBERISH)?;
-        verdict.error().map_or(Ok(()), |code| Err(failure::of_a_post(code)))
+        let posted = |answer: &[u8]| {
+            let verdict: Verdict<'_> = serde_json::from_slice(answer).map_err(|_| GIBBERISH)?;
+            verdict.error().map_or(Ok(()), |code| Err(failure::of_a_post(code)))
+        };
+        self.call(request, posted).await
     }
+
+    fn answered(&self) -> Option<bool> {
+        self.breaker.last_answered()
+    }
+}
+
+/// What an exchanged code gives.
+fn granted(answer: &[u8]) -> Result<SlackGrant, SlackError> {
+    let verdict: Verdict<'_> = serde_json::from_slice(answer).map_err(|_| GIBBERISH)?;
+    if let Some(code) = verdict.error() {
+        return Err(failure::of_an_exchange(code));
+    }
+    let granted: Granted<'_> = serde_json::from_slice(answer).map_err(|_| GIBBERISH)?;
+    if granted.access_token.is_empty() {
+        return Err(GIBBERISH);
+    }
+    let team = granted.team.ok_or(SlackError::Refused("Slack connected an organization instead of a team"))?;
+    let (channel, channel_name) = granted.incoming_webhook.map_or((None, None), |w| (w.channel_id, w.channel));
+    let scopes = granted.scope.unwrap_or_default();
+    Ok(SlackGrant {
+        token: SecretString::from(granted.access_token.as_ref()),
+        team_name: team.name.unwrap_or_else(|| team.id.clone()),
+        team_id: team.id,
+        channel,
+        channel_name,
+        scopes: scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+    })
 }
 
 /// Makes a call and reads its answer, which may hold a token.

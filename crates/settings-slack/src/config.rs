@@ -35,6 +35,7 @@ pub(crate) struct Places {
     pub(crate) authorize: Url,
     pub(crate) exchange: Url,
     pub(crate) post: Url,
+    pub(crate) test: Url,
 }
 
 impl Places {
@@ -56,6 +57,7 @@ impl Places {
             authorize: at("oauth/v2/authorize")?,
             exchange: at("api/oauth.v2.access")?,
             post: at("api/chat.postMessage")?,
+            test: at("api/auth.test")?,
         })
     }
 }

@@ -64,6 +64,9 @@ statements! {
     /// To be tried again, unless another worker has taken it since.
     RETRY = concat!("UPDATE outbox SET lease_until = NULL, next_at = ", now!(), " + $3, last_cause = $4 \
         WHERE id = $1 AND attempts = $2 AND state = 'pending'");
+    /// To be tried again and not counted, unless another worker has taken it since.
+    POSTPONE = concat!("UPDATE outbox SET lease_until = NULL, next_at = ", now!(), " + $3, last_cause = $4, \
+        attempts = attempts - 1 WHERE id = $1 AND attempts = $2 AND state = 'pending'");
     /// Given back untouched, unless another worker has taken it since.
     RELEASE = "UPDATE outbox SET lease_until = NULL, attempts = attempts - 1 \
         WHERE id = $1 AND attempts = $2 AND state = 'pending'";
@@ -247,6 +250,17 @@ async fn mail_status<D: SqlDb>(tx: &mut Tx<D>, job: Job, status: EmailStatus) ->
 pub async fn done<D: SqlDb>(tx: &mut Tx<D>, message: &Claimed, sent: bool) -> Result<(), StoreError> {
     tx.run(Stmt::new(DONE).bind(message.delivery.as_uuid())).await?;
     if sent { mail_status(tx, message.job, EmailStatus::Sent).await } else { Ok(()) }
+}
+
+/// To be tried again; this time does not count.
+pub async fn postpone<D: SqlDb>(
+    tx: &mut Tx<D>,
+    message: &Claimed,
+    after: Duration,
+    cause: &'static str,
+) -> Result<(), StoreError> {
+    let stmt = Stmt::new(POSTPONE).bind(message.delivery.as_uuid()).bind(message.attempt + 1);
+    tx.run(stmt.bind(micros_of(after)).text(cause)).await.map(drop)
 }
 
 /// To be tried again.

@@ -208,6 +208,11 @@ impl<E: Engine> Outbox for SqlStore<E> {
         outbox::retry(&mut tx, message, after, cause).await?;
         tx.commit().await
     }
+    async fn postpone(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin_write(Scope::directory()).await?;
+        outbox::postpone(&mut tx, message, after, cause).await?;
+        tx.commit().await
+    }
     async fn dead(&self, message: &Claimed, cause: &'static str) -> Result<(), StoreError> {
         let mut tx = self.engine.begin_write(outbox::scope(message)).await?;
         outbox::dead(&mut tx, message, cause).await?;

@@ -1,6 +1,5 @@
 //! The calls.
 use crate::{
-    breaker::Breaker,
     config::{self, Mode, Place, StripeConfigError},
     failure::{Failure, GIBBERISH},
     objects::{Anything, Customer, List, Product, Session, StripeSubscription},
@@ -10,6 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
+use settings_breaker::Breaker;
 use settings_domain::{
     billing::{BillingEvent, CustomerId, Reading, Subscription, UsageRecord},
     ids::WorkspaceId,
@@ -19,13 +19,15 @@ use settings_domain::{
     },
     text::Slug,
 };
-use std::{cmp::Reverse, fmt, sync::Arc};
+use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use url::Url;
 use zeroize::Zeroizing;
 
 /// How many customers that were made for a workspace within a day, and deleted again, are passed over.
 const MAX_CUSTOMERS: usize = 4;
+/// How long Stripe is left alone that failed several times in a row.
+const REST: Duration = Duration::from_secs(10);
 /// Most subscriptions of one customer that are looked at.
 const MAX_SUBSCRIPTIONS: &str = "10";
 
@@ -59,7 +61,7 @@ impl StripeClient {
         let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| StripeConfigError::SecretKey)?;
         authorization.set_sensitive(true);
         let (http, place) = (config::http_client()?, Place::parse(base)?);
-        let transport = Transport { http, place, authorization, breaker: Arc::new(Breaker::default()), entropy };
+        let transport = Transport { http, place, authorization, breaker: Arc::new(Breaker::new(REST)), entropy };
         Ok(Self { transport, keys, mode })
     }
 
@@ -236,6 +238,10 @@ impl BillingGateway for StripeClient {
     }
 
     fn reachability(&self) -> Reachability {
-        self.transport.breaker.reachability()
+        match self.transport.breaker.last_answered() {
+            None => Reachability::Untried,
+            Some(true) => Reachability::Reachable,
+            Some(false) => Reachability::Away,
+        }
     }
 }

@@ -6,11 +6,10 @@
 //! |---|---|
 //! | a forged, altered or recorded event | HMAC over the bytes as they came, compared in constant time, 5 minutes at most (`webhook.rs`) |
 //! | an event that lies about a subscription | nothing but its id, its kind and its customer is read; the rest is asked for |
-//! | a Stripe that is slow, away or endless | 9 s with all repetitions, 512 KiB at most; after 5 failures it is left alone (`breaker.rs`) |
+//! | a Stripe that is slow, away or endless | 9 s with all repetitions, 512 KiB at most; after 5 failures in a row it is left alone for 10 s |
 //! | a call that is made twice | `Idempotency-Key` on each POST, equal for each repetition |
 //! | an answer from somebody else | TLS is verified, always; no redirect is followed, no proxy is used |
 //! | Stripe's sentences in our logs and pages | its codes become words of our own (`failure.rs`) |
-mod breaker;
 mod client;
 mod config;
 mod failure;

@@ -1,7 +1,6 @@
 //! One call: made, repeated where that helps, and ended in time.
 use crate::{
     API_VERSION,
-    breaker::Breaker,
     config::Place,
     failure::{self, AWAY, Advice, Failure},
 };
@@ -10,6 +9,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
+use settings_breaker::Breaker;
 use settings_domain::ports::{
     Entropy,
     billing::{BillingError, Patience},
@@ -86,7 +86,7 @@ pub(crate) struct Transport {
     pub(crate) place: Place,
     /// `Bearer` and the secret key; marked as sensitive.
     pub(crate) authorization: HeaderValue,
-    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) breaker: Arc<Breaker<Instant>>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -111,15 +111,16 @@ impl Transport {
             };
             let failure = match result {
                 Ok(answer) => {
-                    pass.worked();
+                    pass.answered();
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
             if failure.answered {
-                pass.worked();
-            } else {
-                pass.failed(Instant::now());
+                pass.answered();
+            } else if pass.failed(Instant::now()) {
+                let rest = self.breaker.rest().as_secs();
+                tracing::warn!(error = %failure.error, "Stripe is left alone for {rest} s");
             }
             let Some(wait) = failure.again.filter(|_| attempt < ATTEMPTS) else { return Err(failure) };
             let wait = self.pause(attempt).max(Duration::from_secs(u64::try_from(wait.whole_seconds()).unwrap_or(0)));

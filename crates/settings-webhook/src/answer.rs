@@ -7,6 +7,8 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime, format_description::Stat
 const LONGEST: Duration = Duration::hours(24);
 /// How long to leave a tenant alone whose places are all taken: an attempt lasts no longer than this.
 const BUSY: Duration = Duration::seconds(15);
+/// How long a receiver is left alone that does not answer.
+const RESTING: Duration = Duration::seconds(30);
 /// The one form of a date that RFC 9110 lets senders use (5.6.7).
 const HTTP_DATE: StaticFormatDescription = time::macros::format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -48,6 +50,9 @@ pub(crate) fn unanswered(error: SendError) -> SendFailure {
         // names a private network knows is not for a tenant to read.
         SendError::Refused(_) | SendError::Resolve => ("no public address was found for the URL's host", Retry::Later),
         SendError::Busy => ("too many deliveries of this workspace are under way", Retry::After(BUSY)),
+        SendError::Resting => {
+            ("the receiver has failed several times in a row and is left alone for a while", Retry::After(RESTING))
+        }
         SendError::Connect => ("the connection failed", Retry::Later),
         SendError::Tls(TlsFault::Untrusted) => {
             ("the receiver's certificate is not issued by a known authority", Retry::Later)

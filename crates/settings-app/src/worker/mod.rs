@@ -139,10 +139,14 @@ impl App {
                 }
                 store.done(message, true).await
             }
+            // Nothing was sent, so nothing counts; but not for ever.
+            Err(MailError::Resting(wait)) if self.ports.clock.now() - message.queued_at < notification::LONGEST => {
+                store.postpone(message, wait, notification::UNAVAILABLE).await
+            }
             Err(error) => {
                 let (cause, wait) = match &error {
                     MailError::Refused(_) => (notification::REFUSED, None),
-                    MailError::Unavailable(_) => (notification::UNAVAILABLE, self.scheduled(message)),
+                    MailError::Unavailable(_) | MailError::Resting(_) => (notification::UNAVAILABLE, self.scheduled(message)),
                 };
                 tracing::warn!(delivery = %message.delivery, attempt = message.attempt, cause, "a mail was not accepted");
                 match wait {

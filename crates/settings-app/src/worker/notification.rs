@@ -30,7 +30,7 @@ pub(super) const UNAVAILABLE: &str = "the mail server is unavailable";
 /// How long to leave a value that can't be opened now, because the keyring is away.
 const KEYRING_AWAY: Duration = Duration::seconds(30);
 /// After so long, asking for patience does not help any more.
-const LONGEST: Duration = Duration::hours(72);
+pub(super) const LONGEST: Duration = Duration::hours(72);
 
 /// What an attempt came to.
 struct Outcome {
@@ -172,6 +172,7 @@ impl App {
             Ok(()) => Outcome::accepted(None),
             Err(MailError::Refused(_)) => Outcome::failed(REFUSED, None, Next::GiveUp),
             Err(MailError::Unavailable(_)) => self.again(message, UNAVAILABLE, None, Duration::ZERO),
+            Err(MailError::Resting(wait)) => Outcome::not_sent(UNAVAILABLE, self.patience(message, wait)),
         })
     }
 
@@ -204,6 +205,9 @@ impl App {
                 Outcome::failed(cause, Some(429), self.patience(message, wait))
             }
             Err(SlackError::Unavailable(cause)) => self.again(message, cause, None, Duration::ZERO),
+            Err(SlackError::Resting(wait)) => {
+                Outcome::not_sent("Slack is left alone for a while", self.patience(message, wait))
+            }
             Err(SlackError::Refused(cause) | SlackError::Code(cause)) => Outcome::failed(cause, None, Next::GiveUp),
             Err(SlackError::Configuration) => {
                 Outcome::failed("Slack does not accept this service's client", None, Next::GiveUp)
@@ -241,7 +245,7 @@ impl App {
             Err(SendFailure { cause, status, retry: Retry::Later }) => {
                 self.again(message, cause, status, Duration::ZERO)
             }
-            // All places of the tenant are taken: nothing was sent, so nothing counts.
+            // All places of the tenant are taken, or the receiver is left alone: nothing was sent, so nothing counts.
             Err(SendFailure { cause, status: None, retry: Retry::After(wait) }) => {
                 Outcome::not_sent(cause, self.patience(message, wait))
             }

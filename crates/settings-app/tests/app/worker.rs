@@ -62,6 +62,24 @@ async fn a_server_that_is_away_is_tried_again_after_five_seconds_and_not_before(
 }
 
 #[tokio::test]
+async fn a_server_that_is_left_alone_costs_a_mail_none_of_its_attempts() {
+    let stage = stage();
+    queued(&stage).await;
+    // More often than there are attempts.
+    for _ in 0..12 {
+        let mut resting = MockPost::new();
+        resting.expect_send().times(1).returning(|_| Err(MailError::Resting(Duration::seconds(10))));
+        deliver(&stage, resting).await;
+        stage.store.advance(Duration::seconds(9));
+        assert_eq!(deliver(&stage, MockPost::new()).await, 0, "too early");
+        stage.store.advance(Duration::seconds(2));
+    }
+    let mut back = MockPost::new();
+    back.expect_send().times(1).returning(|_| Ok(()));
+    assert_eq!(deliver(&stage, back).await, 1);
+}
+
+#[tokio::test]
 async fn a_refusal_for_good_is_not_tried_again() {
     let stage = stage();
     queued(&stage).await;

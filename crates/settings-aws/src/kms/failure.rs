@@ -68,6 +68,9 @@ pub enum KmsFailure {
     /// All places for calls are taken.
     #[error("too many calls to AWS KMS are under way: it is slow, or data keys are asked for too often")]
     Busy,
+    /// It failed several times in a row; nothing was asked.
+    #[error("AWS KMS has failed several times in a row and is left alone for some seconds")]
+    LeftAlone,
     /// The endpoint is plain http on another machine.
     #[error(
         "the endpoint of AWS KMS is plain http on another machine: check AWS_ENDPOINT_URL_KMS and AWS_ENDPOINT_URL"
@@ -90,6 +93,22 @@ pub enum KmsFailure {
         /// AWS's code, or "no code".
         code: String,
     },
+}
+
+impl KmsFailure {
+    /// Whether no answer came, or one that KMS is at fault: what the breaker counts.
+    pub(super) const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut
+                | Self::Unreachable(_)
+                | Self::Failing { .. }
+                | Self::Malformed
+                | Self::NoCredentials
+                | Self::ClearText
+                | Self::Setup
+        )
+    }
 }
 
 /// A failure, the key that was asked for, and AWS's name for the request.

@@ -2,8 +2,7 @@
 use crate::sdk;
 use aws_sdk_sesv2::{
     config::http::HttpResponse,
-    error::{ConnectorError, SdkError},
-    operation::send_email::SendEmailError,
+    error::{ConnectorError, ProvideErrorMetadata, SdkError},
 };
 use settings_domain::ports::mail::MailError;
 use std::{error::Error, fmt};
@@ -96,6 +95,20 @@ impl SesFailure {
     const fn is_final(&self) -> bool {
         matches!(self, Self::Rejected { .. } | Self::Invalid { .. })
     }
+
+    /// Whether no answer came, or one that SES is at fault: what the breaker counts.
+    pub(super) const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut
+                | Self::Unreachable(_)
+                | Self::Failing { .. }
+                | Self::Malformed
+                | Self::NoCredentials
+                | Self::ClearText
+                | Self::Setup
+        )
+    }
 }
 
 /// A failure and AWS's name for the request.
@@ -147,11 +160,18 @@ impl From<sdk::Failure> for SesFailure {
 }
 
 /// Judges an error of the SDK's.
-pub(super) fn judge(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
+pub(super) fn judge<E>(error: SdkError<E, HttpResponse>) -> SesError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
     let (failure, request) = sdk::judge(error, by_code);
-    let is_final = failure.is_final();
-    let error = Box::new(SesError { failure, request });
-    if is_final { MailError::Refused(error) } else { MailError::Unavailable(error) }
+    SesError { failure, request }
+}
+
+impl From<SesError> for MailError {
+    fn from(error: SesError) -> Self {
+        if error.failure.is_final() { Self::Refused(Box::new(error)) } else { Self::Unavailable(Box::new(error)) }
+    }
 }
 
 /// What only SES says.

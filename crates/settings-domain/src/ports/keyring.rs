@@ -52,6 +52,10 @@ pub trait Keyring: Send + Sync {
     async fn re_encrypt(&self, wrapped: &[u8], context: Context<'_>) -> Result<(Vec<u8>, String), KeyringError>;
     /// Makes another key-encryption key, which wraps from then on. Older ones still unwrap.
     async fn rotate(&self) -> Result<Rotation, KeyringError>;
+    /// Whether it answered when it was last asked; `None` where it is no place that could be away. Asks nobody.
+    fn answered(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// Where the service keeps its own wrapped root key: beside its data, so that every process on one database has the

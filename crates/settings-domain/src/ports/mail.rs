@@ -3,7 +3,7 @@ use crate::{audit::Risk, policy::Role, text::Email};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// A letter with everything its text needs. Links hold one-time tokens, so they are secrets.
 #[derive(Debug)]
@@ -127,6 +127,9 @@ pub enum MailError {
     /// The server could not be reached or asked for patience (4xx): try later.
     #[error("the mail server is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing was sent: the server failed several times in a row and is left alone, for this long at most.
+    #[error("the mail server has failed several times in a row and is left alone for some seconds")]
+    Resting(Duration),
 }
 
 /// Sends letters.
@@ -134,6 +137,10 @@ pub enum MailError {
 pub trait Mailer: Send + Sync {
     /// Returns once the next hop has accepted responsibility for the mail.
     async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+    /// Whether the next hop answered when it was last asked; `None` where it has not been asked yet. Asks nobody.
+    fn answered(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// Mail that was not sent but kept on this machine, for development.

@@ -122,6 +122,9 @@ pub trait Outbox: Send + Sync {
     async fn done(&self, message: &Claimed, sent: bool) -> Result<(), StoreError>;
     /// To be tried again after a while; the cause is one of our own words, never a provider's text.
     async fn retry(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError>;
+    /// To be tried again after a while; this time does not count, since nothing was sent. Of a notification
+    /// [`settle`](Self::settle) says so.
+    async fn postpone(&self, message: &Claimed, after: Duration, cause: &'static str) -> Result<(), StoreError>;
     /// Given up.
     async fn dead(&self, message: &Claimed, cause: &'static str) -> Result<(), StoreError>;
     /// What a notification needs, as it stands now; `None` when its receiver is gone.

@@ -49,6 +49,9 @@ pub enum SlackError {
     /// No answer, or none that can be read: to be tried again.
     #[error("{0}")]
     Unavailable(&'static str),
+    /// Nothing was sent: Slack failed several times in a row and is left alone, for this long at most.
+    #[error("Slack has failed several times in a row and is left alone for some seconds")]
+    Resting(Duration),
     /// Slack will not take this message, however often it is sent.
     #[error("{0}")]
     Refused(&'static str),
@@ -75,4 +78,8 @@ pub trait SlackApi: Send + Sync {
         message: &SlackMessage,
         delivery: DeliveryId,
     ) -> Result<(), SlackError>;
+    /// Whether Slack answered when it was last asked; `None` where it has not been asked yet. Asks nobody.
+    fn answered(&self) -> Option<bool> {
+        None
+    }
 }

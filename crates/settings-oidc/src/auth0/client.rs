@@ -4,14 +4,14 @@ use super::{
     wire::{Granted, Listed, Problem},
 };
 use crate::{
-    breaker::Breaker,
-    config::{ConfigError, has_credentials, is_loopback, is_secure},
+    config::{ConfigError, LEFT_ALONE, has_credentials, is_loopback, is_secure},
     fetch, random,
 };
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use settings_breaker::Breaker;
 use settings_domain::ports::{Cause, Clock, mirror::MirrorError};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -40,6 +40,8 @@ enum NoAnswer {
     Status(u16),
     #[error("the Management API's answer is larger than 256 KiB")]
     TooLarge,
+    #[error("the Management API failed several times in a row and is left alone for up to 30 s")]
+    LeftAlone,
     #[error("the Management API's answer is malformed")]
     Malformed(#[source] serde_json::Error),
 }
@@ -88,7 +90,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
     token: Mutex<Option<Token>>,
-    breaker: Breaker,
+    breaker: Breaker<OffsetDateTime>,
 }
 
 /// Scheme and host of a tenant: `acme.eu.auth0.com`, or a URL (http only for this machine).
@@ -117,7 +119,7 @@ impl Client {
             return Err(ConfigError::ClientMissing);
         }
         let root = root(domain)?;
-        Ok(Self { root, id, secret, http, clock, token: Mutex::default(), breaker: Breaker::default() })
+        Ok(Self { root, id, secret, http, clock, token: Mutex::default(), breaker: Breaker::new(LEFT_ALONE) })
     }
 
     /// A call whose answer is read.
@@ -224,7 +226,7 @@ impl Client {
 
     /// One exchange, and the wait after it where another is of use.
     async fn send(&self, request: reqwest::RequestBuilder, attempt: u32, repeatable: bool) -> Result<Vec<u8>, Sent> {
-        let pass = self.breaker.admit(self.clock.now()).map_err(|open| Failure::Away(None, open.into()))?;
+        let pass = self.breaker.enter(self.clock.now()).ok_or_else(|| Failure::Away(None, NoAnswer::LeftAlone.into()))?;
         let last = attempt + 1 >= ATTEMPTS;
         let (cause, may_repeat, asked): (Cause, bool, Option<Duration>) = match request.send().await {
             Ok(mut response) => {
@@ -258,7 +260,9 @@ impl Client {
                 (error.without_url().into(), repeatable || unsent, None)
             }
         };
-        pass.failed(self.clock.now());
+        if pass.failed(self.clock.now()) {
+            tracing::warn!(cause = %cause, "the Management API is left alone for {} s", LEFT_ALONE.as_secs());
+        }
         self.wait(cause, attempt, last || !may_repeat, asked).await
     }
 

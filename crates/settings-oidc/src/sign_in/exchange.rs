@@ -1,17 +1,19 @@
 //! The provider's back door: a code for tokens, an access token for what it knows of a person.
 use crate::{
-    breaker::Breaker,
+    config::LEFT_ALONE,
     fetch::{self, Endpoints},
     userinfo::UserInfo,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use settings_breaker::Breaker;
 use settings_domain::ports::{Clock, sign_in::SignInError};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use time::OffsetDateTime;
 use url::{Url, form_urlencoded};
 
 /// What was wrong with an answer that was none.
@@ -21,6 +23,8 @@ enum NoAnswer {
     Status(&'static str, u16),
     #[error("the {0} endpoint's answer is larger than 256 KiB")]
     TooLarge(&'static str),
+    #[error("the {0} endpoint failed several times in a row and is left alone for up to 30 s")]
+    LeftAlone(&'static str),
 }
 
 /// The tokens of one sign-in. None of them is kept.
@@ -55,8 +59,8 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the provider has refused the secret in the header before and taken it in the form.
     secret_in_form: AtomicBool,
-    token: Breaker,
-    userinfo: Breaker,
+    token: Breaker<OffsetDateTime>,
+    userinfo: Breaker<OffsetDateTime>,
 }
 
 impl Client {
@@ -75,14 +79,14 @@ impl Client {
             http,
             clock,
             secret_in_form,
-            token: Breaker::default(),
-            userinfo: Breaker::default(),
+            token: Breaker::new(LEFT_ALONE),
+            userinfo: Breaker::new(LEFT_ALONE),
         }
     }
 
     /// Whether the last exchange failed for the provider's not answering.
     pub(super) fn is_away(&self) -> bool {
-        self.token.has_failed() || self.userinfo.has_failed()
+        [&self.token, &self.userinfo].into_iter().any(|endpoint| endpoint.last_answered() == Some(false))
     }
 
     /// Tokens for a code.
@@ -157,14 +161,14 @@ impl Client {
     async fn send(
         &self,
         what: &'static str,
-        breaker: &Breaker,
+        breaker: &Breaker<OffsetDateTime>,
         request: reqwest::RequestBuilder,
     ) -> Result<Said, SignInError> {
         let away = |cause: settings_domain::ports::Cause| {
             tracing::warn!(endpoint = what, cause = %cause, "the identity provider does not answer");
             SignInError::Unavailable(cause)
         };
-        let pass = breaker.admit(self.clock.now()).map_err(|open| SignInError::Unavailable(open.into()))?;
+        let pass = breaker.enter(self.clock.now()).ok_or_else(|| SignInError::Unavailable(NoAnswer::LeftAlone(what).into()))?;
         let again = request.try_clone();
         let mut sent = request.send().await;
         if sent.as_ref().is_err_and(reqwest::Error::is_connect)
@@ -193,7 +197,9 @@ impl Client {
                 Ok(said)
             }
             Err(cause) => {
-                pass.failed(self.clock.now());
+                if pass.failed(self.clock.now()) {
+                    tracing::warn!(endpoint = what, "the identity provider is left alone for {} s", LEFT_ALONE.as_secs());
+                }
                 Err(away(cause))
             }
         }

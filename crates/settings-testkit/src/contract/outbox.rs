@@ -23,6 +23,7 @@ cases![
     ten_parallel_workers_share_thirty_messages,
     a_message_comes_back_when_its_worker_dies,
     a_message_waits_as_long_as_it_was_told_to,
+    a_message_that_was_postponed_was_not_tried,
     a_message_that_was_given_up_never_comes_again,
     a_message_that_is_done_never_comes_again,
     a_message_that_was_given_back_comes_at_once,
@@ -139,6 +140,26 @@ async fn a_message_waits_as_long_as_it_was_told_to(world: World) {
     let again = claim(&world, 10).await.remove(0);
     assert_eq!((again.delivery, again.attempt, again.job), (message.delivery, 1, message.job));
     assert_eq!(status(&s, sent.id).await, EmailStatus::Queued);
+}
+
+async fn a_message_that_was_postponed_was_not_tried(world: World) {
+    let s = quiet(&world).await;
+    let sent = invite(&s, 1).await;
+    for _ in 0..3 {
+        let message = claim(&world, 10).await.remove(0);
+        assert_eq!(message.attempt, 0);
+        world.store.postpone(&message, Duration::minutes(10), "the mail server is left alone").await.expect("later");
+        world.pass(Duration::minutes(9)).await;
+        assert_eq!((claim(&world, 10).await.len(), depth(&world).await), (0, 1));
+        world.pass(Duration::minutes(1)).await;
+    }
+    assert_eq!(status(&s, sent.id).await, EmailStatus::Queued);
+    // Its lease is over and another worker has it: who comes too late takes nothing off.
+    let late = claim(&world, 10).await.remove(0);
+    world.pass(LEASE).await;
+    let owner = claim(&world, 10).await.remove(0);
+    world.store.postpone(&late, Duration::ZERO, "late").await.expect("nothing happens");
+    assert_eq!((claim(&world, 10).await.len(), owner.attempt), (0, 1));
 }
 
 async fn a_message_that_was_given_up_never_comes_again(world: World) {

@@ -152,6 +152,13 @@ impl Outbox for FakeStore {
         }
         Ok(())
     }
+    async fn postpone(&self, message: &Claimed, after: Duration, _cause: &'static str) -> Result<(), StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        if let Some(row) = own(&mut state, message) {
+            (row.lease_until, row.next_at, row.attempts) = (None, now + after, row.attempts - 1);
+        }
+        Ok(())
+    }
     async fn dead(&self, message: &Claimed, _cause: &'static str) -> Result<(), StoreError> {
         let mut state = self.state();
         if let Some(row) = state.queue.get_mut(&message.delivery).filter(|m| m.state == MessageState::Pending) {
