@@ -121,9 +121,9 @@ impl From<ConnectFailure> for Problem {
             ConnectFailure::NotConfigured => {
                 unavailable("Slack is not set up on this installation: its operator has to.".to_owned())
             }
-            ConnectFailure::Slack(e @ (SlackError::Unavailable(_) | SlackError::RateLimited(_) | SlackError::Resting(_))) => {
-                unavailable(format!("{e}."))
-            }
+            ConnectFailure::Slack(
+                e @ (SlackError::Unavailable(_) | SlackError::RateLimited(_) | SlackError::Resting(_)),
+            ) => unavailable(format!("{e}.")),
             ConnectFailure::Slack(e @ SlackError::Configuration) => {
                 tracing::error!(error = %e, "Slack can't be connected");
                 unavailable(format!("{e}."))

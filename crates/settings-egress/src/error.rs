@@ -105,7 +105,13 @@ impl SendError {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Refused(_) | Self::Protocol => false,
-            Self::Busy | Self::Resting | Self::Resolve | Self::Connect | Self::Tls(_) | Self::Timeout | Self::TooSlow => true,
+            Self::Busy
+            | Self::Resting
+            | Self::Resolve
+            | Self::Connect
+            | Self::Tls(_)
+            | Self::Timeout
+            | Self::TooSlow => true,
         }
     }
 }

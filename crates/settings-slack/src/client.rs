@@ -60,8 +60,10 @@ impl SlackClient {
 
     /// Whether Slack answers, for the operator. Nobody is named: Slack says that nobody is.
     pub async fn check(&self) -> Result<(), SlackError> {
-        let request = self.http.post(self.places.test.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.call(request, |answer| serde_json::from_slice::<Verdict<'_>>(answer).map(drop).map_err(|_| GIBBERISH)).await
+        let request =
+            self.http.post(self.places.test.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.call(request, |answer| serde_json::from_slice::<Verdict<'_>>(answer).map(drop).map_err(|_| GIBBERISH))
+            .await
     }
 
     /// Makes a call, unless Slack is left alone, and reads its answer.

@@ -36,8 +36,10 @@ statements! {
         ORDER BY coalesce(c.next_at, 0), w.id LIMIT $1 \
         ON CONFLICT (workspace_id) DO UPDATE SET next_at = excluded.next_at WHERE billing_checks.next_at <= (SELECT ", now!(),
         ") RETURNING workspace_id");
-    /// When the next check is due.
-    CHECKED = concat!("UPDATE billing_checks SET next_at = ", now!(), " + $2 WHERE workspace_id = $1");
+    /// When the next check is due; what was asked for meanwhile comes first.
+    CHECKED = concat!("UPDATE billing_checks SET next_at = ", now!(), " + $2 WHERE workspace_id = $1 AND next_at > ", now!());
+    /// A check is due at once. Who was never checked is due anyway.
+    CHECK_NOW = concat!("UPDATE billing_checks SET next_at = ", now!(), " WHERE workspace_id = $1");
     /// The report of an id.
     USAGE = "SELECT id, metric, quantity, at FROM usage_records WHERE workspace_id = $1 AND id = $2";
     /// A new report.
@@ -150,6 +152,7 @@ pub async fn write<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, write: &BillingWri
         BillingWrite::Handled(id, at) => {
             tx.run_one(Stmt::new(HANDLE).bind(workspace).text(id.as_str()).time(*at)).await
         }
+        BillingWrite::CheckNow => tx.run(Stmt::new(CHECK_NOW).bind(workspace)).await.map(drop),
         BillingWrite::Usage(record) => {
             let (metric, quantity) = (record.metric.as_str(), record.quantity.get());
             let stmt = Stmt::new(INSERT_USAGE).bind(workspace).text(record.id.as_str()).text(metric);

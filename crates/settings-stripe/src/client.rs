@@ -142,7 +142,10 @@ impl StripeClient {
 impl BillingGateway for StripeClient {
     async fn ensure_customer(&self, workspace: WorkspaceId, slug: &Slug) -> Result<CustomerId, BillingError> {
         let deadline = Deadline::of(Patience::Task);
-        if let Some(customer) = self.find_customer(workspace, deadline).await? {
+        // What search knows is up to a minute old: the customer may have been deleted since.
+        if let Some(customer) = self.find_customer(workspace, deadline).await?
+            && !self.customer_is_gone(&customer, deadline).await?
+        {
             return Ok(customer);
         }
         // Search lags behind by a minute. For a day and more Stripe also knows a call by its name, if it is the same to

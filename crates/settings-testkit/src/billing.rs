@@ -10,7 +10,7 @@ use settings_domain::{
     text::Slug,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use time::{Duration, OffsetDateTime};
@@ -22,6 +22,7 @@ struct Inner {
     usage: Vec<(CustomerId, UsageRecord)>,
     readings: usize,
     set: Vec<i64>,
+    deleted: BTreeSet<CustomerId>,
 }
 
 /// A billing service whose customers are named after the slugs of their workspaces. Clones share their content.
@@ -69,6 +70,12 @@ impl FixedBilling {
     pub fn subscribe(&self, subscription: Subscription) {
         self.lock().subscriptions.insert(subscription.customer.clone(), subscription);
     }
+    /// Somebody deletes a customer. The next one of its workspace is called the same with a `2` at its end, and so on.
+    pub fn delete(&self, customer: &CustomerId) {
+        let mut inner = self.lock();
+        inner.subscriptions.remove(customer);
+        inner.deleted.insert(customer.clone());
+    }
     /// How often a subscription was read.
     #[must_use]
     pub fn readings(&self) -> usize {
@@ -93,12 +100,17 @@ impl FixedBilling {
 #[async_trait]
 impl BillingGateway for FixedBilling {
     async fn ensure_customer(&self, _: WorkspaceId, slug: &Slug) -> Result<CustomerId, BillingError> {
-        let _there = self.answering()?;
-        Ok(format!("cus_{slug}").parse().expect("an id"))
+        let there = self.answering()?;
+        let names = (1..).map(|n| if n == 1 { format!("cus_{slug}") } else { format!("cus_{slug}{n}") });
+        let mut customers = names.map(|name| name.parse().expect("an id"));
+        Ok(customers.find(|customer| !there.deleted.contains(customer)).expect("there is always a next one"))
     }
     async fn subscription(&self, customer: &CustomerId, _: Patience) -> Result<Reading, BillingError> {
         let mut inner = self.answering()?;
         inner.readings += 1;
+        if inner.deleted.contains(customer) {
+            return Ok(Reading::CustomerGone);
+        }
         let found = inner.subscriptions.get(customer);
         Ok(found.map_or(Reading::Unsubscribed, |s| Reading::Subscribed(Box::new(s.clone()))))
     }
@@ -110,7 +122,9 @@ impl BillingGateway for FixedBilling {
         Ok(there.clone())
     }
     async fn portal(&self, customer: &CustomerId, return_url: &str) -> Result<String, BillingError> {
-        let _there = self.answering()?;
+        if self.answering()?.deleted.contains(customer) {
+            return Err(BillingError::Gone("there is no such customer any more"));
+        }
         Ok(format!("https://billing.stripe.com/p/session/{customer}?back={return_url}"))
     }
     /// Refuses what is called `refused`.
@@ -121,6 +135,9 @@ impl BillingGateway for FixedBilling {
         usage: &UsageRecord,
     ) -> Result<(), BillingError> {
         let mut inner = self.answering()?;
+        if inner.deleted.contains(customer) {
+            return Err(BillingError::Gone("there is no such customer any more"));
+        }
         if usage.metric.as_str() == "refused" {
             return Err(BillingError::Refused("there is no such meter"));
         }

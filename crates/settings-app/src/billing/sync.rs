@@ -210,9 +210,16 @@ impl App {
         Ok(checked)
     }
 
+    /// Looks again afterwards: a customer that turns out to be gone is replaced at once.
     async fn check_one(&self, gateway: &Arc<dyn BillingGateway>, workspace: WorkspaceId) -> Result<(), SyncError> {
-        self.customer(gateway, workspace).await?;
-        self.reconcile_seats(gateway, workspace, SeatCheck::Daily).await
+        for _ in 0..READINGS {
+            self.customer(gateway, workspace).await?;
+            self.reconcile_seats(gateway, workspace, SeatCheck::Daily).await?;
+            if self.known(workspace).await?.1.customer.is_some() {
+                return Ok(());
+            }
+        }
+        Err(BillingError::Gone("the workspace's customers get deleted as fast as they are made").into())
     }
 
     /// Reports usage that the billing service does not know of yet.
@@ -229,7 +236,7 @@ impl App {
                 }
                 Err(error) => {
                     tracing::info!(%workspace, %error, "usage could not be reported; it will be tried again");
-                    // A customer that is gone is forgotten by reading it again, and replaced by the next check.
+                    // A customer that is gone is forgotten by reading it again, which asks for the check that replaces it.
                     if let BillingError::Gone(_) = error
                         && let Err(error) = self.read_subscription(gateway, workspace).await
                     {

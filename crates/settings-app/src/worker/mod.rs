@@ -146,7 +146,9 @@ impl App {
             Err(error) => {
                 let (cause, wait) = match &error {
                     MailError::Refused(_) => (notification::REFUSED, None),
-                    MailError::Unavailable(_) | MailError::Resting(_) => (notification::UNAVAILABLE, self.scheduled(message)),
+                    MailError::Unavailable(_) | MailError::Resting(_) => {
+                        (notification::UNAVAILABLE, self.scheduled(message))
+                    }
                 };
                 tracing::warn!(delivery = %message.delivery, attempt = message.attempt, cause, "a mail was not accepted");
                 match wait {

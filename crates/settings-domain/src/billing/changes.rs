@@ -23,6 +23,8 @@ pub enum BillingWrite {
     Account(Box<BillingAccount>),
     /// An event of the billing service was handled at this instant.
     Handled(BillingEventId, OffsetDateTime),
+    /// The workspace is to be checked at once, and not when its day is over.
+    CheckNow,
     /// A report of usage, which also counts for its day.
     Usage(UsageRecord),
 }
@@ -49,7 +51,8 @@ impl BillingAccount {
     }
 
     /// Keeps a reading that began when the account had `version`, and with it that the event which led to it was handled. A
-    /// reading that says nothing new is kept without an event of the audit log: only the time of it is new.
+    /// reading that says nothing new is kept without an event of the audit log: only the time of it is new. One that says that
+    /// the customer is gone asks for the check that makes another one.
     pub fn keep(
         &self,
         permit: &Permit<actions::SyncBilling>,
@@ -64,6 +67,8 @@ impl BillingAccount {
         } else {
             Change::prepared(permit, write, next)
         };
+        let gone = self.customer.is_some() && change.value().customer.is_none();
+        let change = if gone { change.write(Write::Billing(BillingWrite::CheckNow)) } else { change };
         Ok(match event {
             Some(id) => change.write(Write::Billing(BillingWrite::Handled(id, permit.at()))),
             None => change,

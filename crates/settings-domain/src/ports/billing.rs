@@ -146,7 +146,8 @@ pub trait BillingQueue: Send + Sync {
     /// Takes workspaces whose check is due by the database's clock, those that were never checked first. They come back after
     /// `lease` unless [`checked`](Self::checked) says later; no two workers take the same one within it.
     async fn claim_checks(&self, limit: i64, lease: Duration) -> Result<Vec<WorkspaceId>, StoreError>;
-    /// The next check of a workspace is due after this long.
+    /// The next check of a workspace that was taken is due after this long, unless one is asked for by now
+    /// ([`CheckNow`](crate::billing::BillingWrite::CheckNow)).
     async fn checked(&self, workspace: WorkspaceId, next_in: Duration) -> Result<(), StoreError>;
     /// Usage of workspaces with a customer that was not reported yet and is not older than
     /// [`LATEST`](crate::billing::usage::LATEST), those that were tried least first.

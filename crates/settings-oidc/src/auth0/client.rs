@@ -226,7 +226,8 @@ impl Client {
 
     /// One exchange, and the wait after it where another is of use.
     async fn send(&self, request: reqwest::RequestBuilder, attempt: u32, repeatable: bool) -> Result<Vec<u8>, Sent> {
-        let pass = self.breaker.enter(self.clock.now()).ok_or_else(|| Failure::Away(None, NoAnswer::LeftAlone.into()))?;
+        let pass =
+            self.breaker.enter(self.clock.now()).ok_or_else(|| Failure::Away(None, NoAnswer::LeftAlone.into()))?;
         let last = attempt + 1 >= ATTEMPTS;
         let (cause, may_repeat, asked): (Cause, bool, Option<Duration>) = match request.send().await {
             Ok(mut response) => {

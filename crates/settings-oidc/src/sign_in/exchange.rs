@@ -168,7 +168,9 @@ impl Client {
             tracing::warn!(endpoint = what, cause = %cause, "the identity provider does not answer");
             SignInError::Unavailable(cause)
         };
-        let pass = breaker.enter(self.clock.now()).ok_or_else(|| SignInError::Unavailable(NoAnswer::LeftAlone(what).into()))?;
+        let pass = breaker
+            .enter(self.clock.now())
+            .ok_or_else(|| SignInError::Unavailable(NoAnswer::LeftAlone(what).into()))?;
         let again = request.try_clone();
         let mut sent = request.send().await;
         if sent.as_ref().is_err_and(reqwest::Error::is_connect)
@@ -198,7 +200,11 @@ impl Client {
             }
             Err(cause) => {
                 if pass.failed(self.clock.now()) {
-                    tracing::warn!(endpoint = what, "the identity provider is left alone for {} s", LEFT_ALONE.as_secs());
+                    tracing::warn!(
+                        endpoint = what,
+                        "the identity provider is left alone for {} s",
+                        LEFT_ALONE.as_secs()
+                    );
                 }
                 Err(away(cause))
             }

@@ -40,6 +40,8 @@ cases![
     the_daily_check_only_gives_back,
     the_portal_is_opened_on_record_and_leads_back_here,
     checks_are_taken_once_and_come_back,
+    a_customer_that_was_deleted_is_replaced_at_once_however_it_is_noticed,
+    a_check_that_is_asked_for_meanwhile_is_not_put_off,
 ];
 
 /// A post office that takes everything.
@@ -316,4 +318,58 @@ async fn checks_are_taken_once_and_come_back(world: World) {
     b.delete().await.expect("deleted");
     world.pass(Duration::hours(25)).await;
     assert_eq!(take(10).await, [a.workspace]);
+}
+
+async fn a_customer_that_was_deleted_is_replaced_at_once_however_it_is_noticed(world: World) {
+    let b = Billed::with_seats(&world, 5).await;
+    let numbered = |n: usize| Some(format!("cus_acme{n}").parse().expect("an id"));
+    // By its event, by a summary that reads anew, and by a report of usage.
+    b.billing.delete(&b.customer());
+    assert_eq!(b.event("evt_deleted").await, None);
+    let gone = b.account().await;
+    assert_eq!((gone.customer, gone.subscription), (None, None));
+    assert_eq!(b.check().await, 1, "not a day later");
+    assert_eq!(b.account().await.customer, numbered(2));
+
+    b.billing.delete(&numbered(2).expect("one"));
+    world.pass(Duration::minutes(6)).await;
+    assert_eq!((b.summary().await.customer, b.check().await), (None, 1));
+    assert_eq!(b.account().await.customer, numbered(3));
+
+    b.billing.delete(&numbered(3).expect("one"));
+    let report = UsageReport {
+        id: "r-1".parse().expect("an id"),
+        metric: "runs".parse().expect("a metric"),
+        quantity: 1.try_into().expect("a number"),
+        at: None,
+    };
+    b.report(&b.s.admin.caller, report).await.expect("counted");
+    assert_eq!(b.s.app.report_usage().await.expect("a look").failed, 1);
+    assert_eq!((b.account().await.customer, b.check().await), (None, 1));
+    assert_eq!(b.account().await.customer, numbered(4));
+    assert_eq!(b.s.app.report_usage().await.expect("a look").taken, 1);
+
+    // By the portal, which waits for no check, and by the daily check itself.
+    b.billing.delete(&numbered(4).expect("one"));
+    let permit = b.s.may::<actions::OpenBillingPortal>(&b.s.admin.caller).await.expect("a right");
+    let url = b.s.app.open_billing_portal(&permit, &call(&b.s.admin.caller), None).await.expect("an address");
+    assert!(url.contains("cus_acme5?"), "{url}");
+    b.billing.delete(&numbered(5).expect("one"));
+    world.pass(Duration::hours(25)).await;
+    assert_eq!(b.check().await, 1);
+    assert_eq!(b.account().await.customer, numbered(6));
+    assert_eq!(b.check().await, 1, "what the check itself noticed is looked at once more");
+    assert_eq!(b.check().await, 0);
+}
+
+async fn a_check_that_is_asked_for_meanwhile_is_not_put_off(world: World) {
+    let b = Billed::with_seats(&world, 5).await;
+    let store = b.s.app.ports().store.clone();
+    world.pass(Duration::hours(25)).await;
+    let lease = Duration::minutes(10);
+    assert_eq!(store.claim_checks(10, lease).await.expect("a claim"), [b.s.workspace]);
+    b.billing.delete(&b.customer());
+    assert_eq!(b.event("evt_deleted").await, None);
+    store.checked(b.s.workspace, Duration::hours(24)).await.expect("the check that knew nothing of it has ended");
+    assert_eq!(store.claim_checks(10, lease).await.expect("a claim"), [b.s.workspace]);
 }

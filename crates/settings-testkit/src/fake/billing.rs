@@ -38,7 +38,12 @@ fn require(met: bool) -> Result<(), StoreError> {
     if met { Ok(()) } else { Err(StoreError::Constraint("version".to_owned())) }
 }
 
-pub(super) fn write(state: &mut State, id: WorkspaceId, write: &BillingWrite) -> Result<(), StoreError> {
+pub(super) fn write(
+    state: &mut State,
+    id: WorkspaceId,
+    write: &BillingWrite,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     if let BillingWrite::Account(account) = write {
         let other = |t: &&Tenant| t.workspace.id != id && t.billing.account.customer == account.customer;
         if account.customer.is_some() && state.tenants.values().any(|t| other(&t)) {
@@ -54,6 +59,10 @@ pub(super) fn write(state: &mut State, id: WorkspaceId, write: &BillingWrite) ->
             Ok(())
         }
         BillingWrite::Handled(event, at) => require(billing.handled.insert(event.clone(), *at).is_none()),
+        BillingWrite::CheckNow => {
+            billing.next_check = billing.next_check.map(|_| now);
+            Ok(())
+        }
         BillingWrite::Usage(record) => {
             let row = Usage { record: record.clone(), waits: true, attempts: 0 };
             require(billing.usage.insert(record.id.clone(), row).is_none())?;
@@ -110,7 +119,8 @@ impl BillingQueue for FakeStore {
     }
     async fn checked(&self, workspace: WorkspaceId, next_in: Duration) -> Result<(), StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        if let Some(tenant) = state.tenants.get_mut(&workspace).filter(|t| t.billing.next_check.is_some()) {
+        let taken = |t: &&mut Tenant| t.billing.next_check.is_some_and(|at| at > now);
+        if let Some(tenant) = state.tenants.get_mut(&workspace).filter(taken) {
             tenant.billing.next_check = Some(now + next_in);
         }
         Ok(())

@@ -54,7 +54,7 @@ pub(super) fn apply(
             }
             Write::Erasure(w) => erasure::write(state, id, w)?,
             Write::Delivery(w) => notifications::delivery(state, id, w, at)?,
-            Write::Billing(w) => billing::write(state, id, w)?,
+            Write::Billing(w) => billing::write(state, id, w, at)?,
             other => one(state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?, other)?,
         }
     }

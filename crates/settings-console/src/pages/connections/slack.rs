@@ -60,7 +60,9 @@ fn failed(cx: &Cx, failure: ConnectFailure) -> Answer {
         ),
         ConnectFailure::Slack(e) => {
             let status = match e {
-                SlackError::Unavailable(_) | SlackError::RateLimited(_) | SlackError::Resting(_) => StatusCode::SERVICE_UNAVAILABLE,
+                SlackError::Unavailable(_) | SlackError::RateLimited(_) | SlackError::Resting(_) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 SlackError::Configuration => {
                     tracing::error!(error = %e, "Slack can't be connected");
                     StatusCode::SERVICE_UNAVAILABLE
