@@ -153,7 +153,8 @@ async fn sign_in(config: &Config) -> Finding {
 /// Whether SES answers and knows the credentials. Whether it sends shows when it does: no call would prove the right to.
 async fn ses(config: &Config) -> Finding {
     let mailer = compose::ses(config, Arc::new(|| SystemClock.now())).await.map_err(|e| e.to_string())?;
-    match timeout(PATIENCE, mailer.check()).await {
+    let domain = config.mail_from.rsplit('@').next().unwrap_or_default().trim_end_matches('>');
+    match timeout(PATIENCE, mailer.check(domain)).await {
         Ok(Ok(())) => Ok("SES answers; `POST /workspace/notifications/test` sends a mail".to_owned()),
         Ok(Err(e)) => Err(e.to_string()),
         Err(_) => Err("SES does not answer; check AWS_REGION, AWS_ENDPOINT_URL and the network".to_owned()),

@@ -105,10 +105,12 @@ impl SesMailer {
         Ok(Self { client: Client::from_conf(config.build()), compose, breaker: Breaker::new(REST) })
     }
 
-    /// Whether SES answers and knows the credentials, for the operator. The right to list is none that sending needs: being
-    /// refused it is as good an answer.
-    pub async fn check(&self) -> Result<(), SesError> {
-        let Err(error) = Box::pin(self.client.list_email_identities().page_size(1).send()).await else { return Ok(()) };
+    /// Whether SES answers and knows the credentials, for the operator. It is asked about an identity, such as the sender's
+    /// domain; neither that right nor that identity is one that sending needs, so being refused or not finding it is as good an
+    /// answer.
+    pub async fn check(&self, identity: &str) -> Result<(), SesError> {
+        let asked = self.client.get_email_identity().email_identity(identity);
+        let Err(error) = Box::pin(asked.send()).await else { return Ok(()) };
         let error = failure::judge(error);
         let known = !error.failure().is_away() && !matches!(error.failure(), SesFailure::BadCredentials { .. });
         if known { Ok(()) } else { Err(error) }

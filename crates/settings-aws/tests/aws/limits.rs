@@ -135,3 +135,48 @@ async fn what_is_no_key_or_no_region_makes_no_keyring() -> TestResult {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_kms_that_fails_five_times_in_a_row_is_left_alone_and_its_refusals_do_not_count() -> TestResult {
+    let failing = Responder::start(|_| Answer::error(502, "")).await?;
+    let keyring = keyring(&failing.url, KEY).await?;
+    assert_eq!(keyring.answered(), None);
+    for _ in 0..5 {
+        let said = keyring.decrypt(b"\x02blob", CONTEXT).await;
+        sentence(said, |f| matches!(f, KmsFailure::Failing { status: 502 }))?;
+    }
+    assert_eq!((keyring.answered(), failing.seen().len()), (Some(false), 15));
+    let since = Instant::now();
+    for _ in 0..20 {
+        sentence(keyring.decrypt(b"\x02blob", CONTEXT).await, |f| matches!(f, KmsFailure::LeftAlone))?;
+    }
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    assert_eq!(failing.seen().len(), 15, "after five failures in a row nothing is asked");
+
+    for code in ["AccessDeniedException", "DisabledException", "InvalidCiphertextException", "NotFoundException"] {
+        let refusing = Responder::start(move |_| Answer::error(400, code)).await?;
+        let keyring = crate::keyring(&refusing.url, KEY).await?;
+        for _ in 0..8 {
+            assert!(keyring.decrypt(b"\x02blob", CONTEXT).await.is_err());
+        }
+        assert_eq!((refusing.seen().len(), keyring.answered()), (8, Some(true)), "{code}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kms_that_is_back_is_noticed_by_one_call_after_a_rest() -> TestResult {
+    let kms = Responder::start(|n| if n <= 15 { Answer::error(502, "") } else { answer() }).await?;
+    let keyring = keyring(&kms.url, KEY).await?;
+    for _ in 0..6 {
+        assert!(keyring.generate_data_key(CONTEXT).await.is_err());
+    }
+    let since = Instant::now();
+    while keyring.generate_data_key(CONTEXT).await.is_err() {
+        assert!(since.elapsed() < Duration::from_secs(10), "it does not recover");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(since.elapsed() > Duration::from_secs(3), "{:?}", since.elapsed());
+    assert_eq!(keyring.answered(), Some(true));
+    Ok(())
+}

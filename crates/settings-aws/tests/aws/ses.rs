@@ -64,6 +64,7 @@ pub(crate) fn sentence(result: Result<(), MailError>, is: fn(&SesFailure) -> boo
         Ok(()) => return Err("it worked".into()),
         Err(MailError::Refused(error)) => (true, error),
         Err(MailError::Unavailable(error)) => (false, error),
+        Err(MailError::Resting(_)) => return Err("nothing was sent".into()),
     };
     let failure = error.downcast_ref::<SesError>().ok_or("another error")?;
     if !is(failure.failure()) {
@@ -245,5 +246,50 @@ async fn links_do_not_cross_a_network_in_the_clear_unless_that_is_allowed() -> T
         let refused = SesMailer::connect(&options, composing(FROM)).await;
         assert!(matches!(refused, Err(SesConfigError::Region)), "{region}: {refused:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ses_that_fails_five_times_in_a_row_is_left_alone_and_its_refusals_do_not_count() -> TestResult {
+    let failing = Responder::start(|_| Answer::error(500, "InternalServiceErrorException")).await?;
+    let away = mailer(&failing.url).await?;
+    let mail = mail("grace@example.org")?;
+    assert_eq!(away.answered(), None);
+    for _ in 0..5 {
+        assert!(matches!(away.send(&mail).await, Err(MailError::Unavailable(_))));
+    }
+    assert_eq!(away.answered(), Some(false));
+    assert!(matches!(away.send(&mail).await, Err(MailError::Resting(_))));
+    assert_eq!(failing.seen().len(), 5, "after five failures in a row nothing is sent");
+
+    for code in ["MessageRejected", "TooManyRequestsException"] {
+        let refusing = Responder::start(move |_| Answer::error(400, code)).await?;
+        let mailer = mailer(&refusing.url).await?;
+        for _ in 0..8 {
+            assert!(mailer.send(&mail).await.is_err());
+        }
+        assert_eq!((refusing.seen().len(), mailer.answered()), (8, Some(true)), "{code}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whether_ses_answers_and_knows_the_credentials_can_be_asked() -> TestResult {
+    let check = async |answer: Answer| -> Result<Result<(), SesError>, AnyError> {
+        let ses = Responder::start(move |_| answer.clone()).await?;
+        let checked = mailer(&ses.url).await?.check("mail.example.org").await;
+        let seen = ses.seen();
+        assert!(seen.iter().all(|s| s.head.starts_with("get /v2/email/identities/mail.example.org ")), "{seen:?}");
+        Ok(checked)
+    };
+    check(Answer::new(200, "{}")).await??;
+    // Who may send need not be allowed to look, and a sender need not be an identity of its own.
+    check(Answer::error(403, "AccessDeniedException")).await??;
+    check(Answer::error(404, "NotFoundException")).await??;
+    for (status, code) in [(403, "ExpiredTokenException"), (500, "InternalServiceErrorException"), (404, "")] {
+        assert!(check(Answer::error(status, code)).await?.is_err(), "{code}");
+    }
+    let nobody = mailer("http://127.0.0.1:9").await?.check("example.org").await;
+    assert!(nobody.is_err_and(|e| e.to_string().contains("AWS_ENDPOINT_URL")));
     Ok(())
 }

@@ -70,3 +70,24 @@ async fn attempts_that_are_dropped_hang_up_and_give_their_places_back() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_five_times_in_a_row_is_left_alone_by_that_tenant() {
+    let hanging_up = Receiver::start(|_| Ok(()));
+    let client = local_client(LIMITS);
+    let send = async |tenant: &str| client.send(plain(&client, "a.test", &hanging_up), tenant).await;
+    for _ in 0..5 {
+        assert_eq!(send("a").await, Err(SendError::Connect));
+    }
+    for _ in 0..3 {
+        assert_eq!(send("a").await, Err(SendError::Resting));
+    }
+    assert!(SendError::Resting.is_retryable());
+    assert_eq!(hanging_up.contacted().len(), 5, "after five failures in a row nothing is connected to");
+    // What one tenant has met is not for another to learn, and another place is another matter.
+    assert_eq!(send("b").await, Err(SendError::Connect));
+    let failing = Receiver::start(|wire| wire.write_all(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n"));
+    for _ in 0..8 {
+        assert_eq!(client.send(plain(&client, "a.test", &failing), "a").await.unwrap().status, 500);
+    }
+}

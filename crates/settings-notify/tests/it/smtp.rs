@@ -7,6 +7,10 @@ use settings_notify::{Composer, FromError, SmtpMailer};
 use std::{
     error::Error,
     net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -226,5 +230,39 @@ async fn a_composer_writes_what_the_relay_gets() -> TestResult {
     assert_eq!(format!("{}\r\n", String::from_utf8(composed.mime.clone())?), got.raw);
     assert!(!format!("{composed:?}").contains("Grace"), "{composed:?}");
     assert_eq!(Composer::new("nobody", clock()).map(drop), Err(FromError));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_relay_that_fails_five_times_in_a_row_is_left_alone_and_refused_mails_do_not_count() -> TestResult {
+    // It takes every connection and says nothing useful.
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    let away = mailer(&format!("smtp://127.0.0.1:{port}"))?;
+    let mail = invitation(1, "grace@example.org", "Acme")?;
+    assert_eq!(away.answered(), None);
+    for _ in 0..5 {
+        assert!(matches!(away.send(&mail).await, Err(MailError::Unavailable(_))));
+    }
+    assert_eq!(away.answered(), Some(false));
+    let resting = away.send(&mail).await;
+    assert!(matches!(resting, Err(MailError::Resting(wait)) if wait == time::Duration::seconds(10)), "{resting:?}");
+    assert_eq!(taken.load(Ordering::SeqCst), 5, "after five failures in a row nothing is connected to");
+
+    let sink = Sink::start(&[])?;
+    let refusing = local(&sink)?;
+    let unknown = invitation(2, "refuse@example.org", "Acme")?;
+    for _ in 0..8 {
+        assert!(matches!(refusing.send(&unknown).await, Err(MailError::Refused(_))));
+    }
+    assert_eq!(refusing.answered(), Some(true));
     Ok(())
 }

@@ -143,3 +143,36 @@ async fn the_token_travels_in_one_header_and_nowhere_else() {
     assert!(request.contains("\r\nauthorization: Bearer xoxb-1\r\n"), "{request}");
     assert!(!format!("{:?}", client(&slack.url)).contains(WORD));
 }
+
+#[tokio::test]
+async fn a_slack_that_fails_five_times_in_a_row_is_left_alone_and_its_refusals_do_not_count() {
+    let slack = Responder::with(500, "", "");
+    let client = client(&slack.url);
+    let post = async || client.post(&SecretString::from("xoxb-1"), "C1", &message(), delivery()).await;
+    assert_eq!(client.answered(), None);
+    for _ in 0..5 {
+        assert!(matches!(post().await, Err(SlackError::Unavailable(_))));
+    }
+    assert_eq!(client.answered(), Some(false));
+    let resting = SlackError::Resting(time::Duration::seconds(10));
+    assert_eq!(post().await, Err(resting));
+    assert_eq!(client.exchange("c", REDIRECT).await.unwrap_err(), resting);
+    assert_eq!(client.check().await, Err(resting));
+    assert_eq!(slack.requests().len(), 5, "after five failures in a row nothing is sent");
+
+    let refusing = Responder::json(r#"{"ok":false,"error":"not_in_channel"}"#);
+    let client = crate::client(&refusing.url);
+    for _ in 0..12 {
+        let _ = client.post(&SecretString::from("xoxb-1"), "C1", &message(), delivery()).await;
+    }
+    assert_eq!((refusing.requests().len(), client.answered()), (12, Some(true)));
+}
+
+#[tokio::test]
+async fn whether_slack_answers_can_be_asked_without_a_token() {
+    let slack = Responder::json(r#"{"ok":false,"error":"not_authed"}"#);
+    assert_eq!(client(&slack.url).check().await, Ok(()));
+    let request = slack.requests().remove(0);
+    assert!(request.starts_with("POST /api/auth.test HTTP/1.1\r\n") && !request.contains("authorization"), "{request}");
+    assert!(client(&Responder::json("<html>sign in</html>").url).check().await.is_err());
+}
