@@ -106,7 +106,8 @@ async fn serve(mut stream: TcpStream, state: &State, script: &Script) -> Result<
         let Some((head, _)) = text.split_once("\r\n\r\n") else { continue };
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(Ok(0), str::parse)?;
         if let Some(body) = bytes.get(head.len() + 4..).filter(|body| body.len() == length) {
-            break (head.to_owned(), serde_json::from_slice(body)?);
+            let body = if body.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(body)? };
+            break (head.to_owned(), body);
         }
     };
     let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: trentservice."));
