@@ -121,6 +121,9 @@ step "forbidden dependencies" forbidden_crates
 step "build" cargo build --workspace --locked --lib --bins --tests
 [[ " ${failed[*]-} " != *" build "* ]] || finish
 step "generated files" scripts/gen.sh --check
+# Apart from the tests, whose time is limited: the first run takes minutes for this.
+step "programs that tests talk to" "$target/debug/install-peers"
+[[ " ${failed[*]-} " != *" programs that tests talk to "* ]] || finish
 printf '\n==> throw-away Postgres\n'
 start_postgres
 $fast || step "examples in the documentation" cargo test --workspace --locked --doc

@@ -39,7 +39,7 @@ impl Moto {
 
     fn launch(target: &str, arguments: &[&OsStr]) -> Result<Self, Failed> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/moto_peer.py");
-        let mut command = Command::new(peers::python(target, "moto[server]==5.2.5")?);
+        let mut command = Command::new(peers::python(target, peers::MOTO)?);
         command.args(["-W", "ignore"]).arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();

@@ -1,4 +1,5 @@
-//! Programs of other people's making that tests talk to, installed on first use into the target directory.
+//! Programs of other people's making that tests talk to, installed into the target directory: all of them by
+//! [`install_all`], which the test command does before the tests, else each on its first use.
 use std::{
     error::Error,
     fs::{self, File},
@@ -8,6 +9,41 @@ use std::{
 
 /// Whatever went wrong, for a test that fails of it.
 pub type Failed = Box<dyn Error + Send + Sync>;
+
+/// AWS: KMS, SES, IAM.
+pub const MOTO: &str = "moto[server]==5.2.5";
+/// A Stripe that keeps subscriptions.
+pub const LOCALSTRIPE: &str = "localstripe==1.15.10";
+/// The mail server.
+pub const AIOSMTPD: &str = "aiosmtpd==1.4.6";
+/// Who checks the signatures of webhooks.
+pub const STANDARDWEBHOOKS: &str = "standardwebhooks==1.1.0";
+/// A client of the Model Context Protocol.
+pub const MCP: &str = "mcp==2.3.0";
+/// All of the above.
+const PYTHON: [&str; 5] = [MOTO, LOCALSTRIPE, AIOSMTPD, STANDARDWEBHOOKS, MCP];
+/// Folders of packages from npm, and where in `crates` their `package.json` is.
+const NODE: [(&str, &str); 5] = [
+    ("wiremock", "settings-testkit/peers/wiremock"),
+    ("openid", "settings-testkit/peers/openid"),
+    ("slack", "settings-testkit/peers/slack"),
+    ("stripe", "settings-stripe/tests/peers"),
+    ("ses", "settings-aws/tests/peers"),
+];
+
+/// Installs everything that is not there yet, and tells what it is about to look at. `target` is a folder beside `peers`.
+pub fn install_all(target: &str, tell: impl Fn(&str)) -> Result<(), Failed> {
+    for package in PYTHON {
+        tell(package);
+        python(target, package)?;
+    }
+    for (name, folder) in NODE {
+        tell(name);
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("package.json");
+        node_modules(target, name, &package)?;
+    }
+    Ok(())
+}
 
 /// A Python that has a pinned package, such as `moto[server]==5.2.5`. `target` is `env!("CARGO_TARGET_TMPDIR")` of the test.
 pub fn python(target: &str, package: &str) -> Result<PathBuf, Failed> {

@@ -48,7 +48,7 @@ impl Receiver {
     #[must_use]
     pub fn start(target: &str, secrets: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/webhook_receiver.py");
-        let mut command = Command::new(peers::python(target, "standardwebhooks==1.1.0").expect("the verifier"));
+        let mut command = Command::new(peers::python(target, peers::STANDARDWEBHOOKS).expect("the verifier"));
         command.args(["-W", "ignore"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         for secret in secrets {
             command.arg(format!("--secret={secret}"));

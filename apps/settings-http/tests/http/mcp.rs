@@ -223,7 +223,7 @@ impl Client {
     fn start(tenant: &Tenant, mode: &str, credential: (&str, &str)) -> (Self, Value) {
         let program = tenant.site.home.command(&[]);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/settings-testkit/peers/mcp_client.py");
-        let python = peers::python(env!("CARGO_TARGET_TMPDIR"), "mcp==2.3.0").unwrap();
+        let python = peers::python(env!("CARGO_TARGET_TMPDIR"), peers::MCP).unwrap();
         let mut command = Command::new(python);
         command.arg(script).arg(mode).arg(program.get_program()).arg("mcp").env_clear();
         command.env("PATH", std::env::var("PATH").unwrap()).env(credential.0, credential.1);

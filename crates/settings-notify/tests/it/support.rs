@@ -99,7 +99,7 @@ impl Sink {
             port: u16,
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp_sink.py");
-        let mut child = Command::new(peers::python(env!("CARGO_TARGET_TMPDIR"), "aiosmtpd==1.4.6")?)
+        let mut child = Command::new(peers::python(env!("CARGO_TARGET_TMPDIR"), peers::AIOSMTPD)?)
             .args(["-W", "ignore"])
             .arg(script)
             .args(args)

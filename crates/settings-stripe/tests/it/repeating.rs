@@ -140,9 +140,28 @@ async fn the_same_report_and_the_same_workspace_have_one_name_whoever_asks_and_a
 
 #[tokio::test]
 async fn a_customer_that_was_made_before_is_found_again() {
-    let stripe = Responder::routes(vec![("/v1/customers/search", r#"{"data":[{"id":"cus_before"}]}"#.to_owned())]);
+    let stripe = Responder::routes(vec![
+        ("/v1/customers/search", r#"{"data":[{"id":"cus_before"}]}"#.to_owned()),
+        ("/v1/customers/cus_before", r#"{"id":"cus_before"}"#.to_owned()),
+    ]);
     let found = client(&stripe.url).ensure_customer(workspace(), &slug()).await.unwrap();
-    assert_eq!((found.as_str(), stripe.requests().len()), ("cus_before", 1));
+    assert_eq!((found.as_str(), stripe.requests().len()), ("cus_before", 2));
+}
+
+#[tokio::test]
+async fn a_customer_whom_search_knows_and_who_was_deleted_since_is_not_taken() {
+    for gone in [r#"{"id":"cus_before","deleted":true}"#, ""] {
+        let mut routes = vec![
+            ("/v1/customers/search", r#"{"data":[{"id":"cus_before"}]}"#.to_owned()),
+            ("POST /v1/customers", r#"{"id":"cus_new"}"#.to_owned()),
+        ];
+        if !gone.is_empty() {
+            routes.push(("/v1/customers/cus_before", gone.to_owned()));
+        }
+        let stripe = Responder::routes(routes);
+        let made = client(&stripe.url).ensure_customer(workspace(), &slug()).await.unwrap();
+        assert_eq!(made.as_str(), "cus_new", "{gone}");
+    }
 }
 
 #[tokio::test]

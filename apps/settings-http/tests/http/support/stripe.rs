@@ -36,7 +36,7 @@ impl Stripe {
     pub(crate) fn start() -> Self {
         let script =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/settings-stripe/tests/peers/localstripe_peer.py");
-        let python = peers::python(env!("CARGO_TARGET_TMPDIR"), "localstripe==1.15.10").expect("localstripe");
+        let python = peers::python(env!("CARGO_TARGET_TMPDIR"), peers::LOCALSTRIPE).expect("localstripe");
         let mut command = Command::new(python);
         command.args(["-W", "ignore"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
