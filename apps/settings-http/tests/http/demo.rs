@@ -104,6 +104,24 @@ async fn an_invitation_is_accepted_by_its_link_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_signed_in_as_somebody_else_is_told_before_an_invitation_replaces_that() {
+    let (site, token) = demo().await;
+    let enter = site.anonymous().act(format!("/sign-in/{token}")).header("sec-fetch-site", "same-origin");
+    let entered = enter.header("accept", "text/html").await;
+    let cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let admin = site.bearer(cookie.split_once('=').unwrap().1);
+    let person = Person::new("another");
+    admin.post("/workspace/members", json!({"email": person.email, "role": "viewer"})).await.created();
+    let page = format!("/invitations/{}", site.invitation_to(&person.email).await);
+    let unknown = site.anonymous().get(&page).await.has(200).text();
+    assert!(unknown.contains("signs you in with the invited address.") && !unknown.contains("You are signed in as"));
+    let seen = site.anonymous().get(&page).header("cookie", &cookie).await.has(200).text();
+    let (told, whom) = (seen.contains("You are signed in as"), seen.contains("admin@acme.example"));
+    assert!(told && whom && !seen.contains(&person.email), "{seen}");
+    admin.get("/workspace").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_link_tells_nobody_who_is_known() {
     let (site, token) = demo().await;
     let form = |email: &str| {

@@ -103,6 +103,7 @@ async fn while_kms_is_away_what_needs_its_keys_is_503_and_the_rest_goes_on(store
     let reveal = async |tenant: &Tenant, path: &str| tenant.admin.at(&site).act(format!("{path}/reveal")).await;
     assert_eq!(reveal(&known, &kept).await.ok()["value"], "value");
 
+    assert_eq!(site.anonymous().get("/readyz").await.json()["checks"]["keyring"], "ok");
     let away = async || {
         let since = Instant::now();
         let answers = tokio::join!(reveal(&unknown, &asleep), reveal(&unknown, &asleep), new_value(&unknown, &site));
@@ -112,7 +113,7 @@ async fn while_kms_is_away_what_needs_its_keys_is_503_and_the_rest_goes_on(store
         }
         assert_eq!(reveal(&known, &kept).await.ok()["value"], "value", "its key is in memory");
         unknown.admin.at(&site).get(unknown.path("/secrets")).await.ok();
-        site.anonymous().get("/readyz").await.has(200);
+        assert_eq!(site.anonymous().get("/readyz").await.has(200).json()["checks"]["keyring"], "unavailable");
     };
     moto.fall_silent().unwrap();
     away().await;

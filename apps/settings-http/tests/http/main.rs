@@ -47,6 +47,7 @@ mod models;
 mod notifications;
 mod operations;
 mod outages;
+mod places_away;
 mod preconditions;
 mod races;
 mod rate_limits;

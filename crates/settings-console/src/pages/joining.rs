@@ -85,7 +85,11 @@ fn offer(visit: &Visit, found: &LookedAt, me: Option<&User>) -> Response {
             p.muted { (role_about(found.role)) }
             @if visit.site.links() {
                 (join_button())
-                p.sub { "Joining signs you in with the invited address." }
+                @if let Some(me) = me {
+                    p.sub { "You are signed in as " bdi { (address(me)) } ". Joining signs you in with the invited address instead." }
+                } @else {
+                    p.sub { "Joining signs you in with the invited address." }
+                }
             } @else if let (Some(name), None) = (visit.site.provider(), me) {
                 a.btn.primary.block href=(login(visit, false)) { "Sign in to join" }
                 p.sub { "You sign in at " (name) ", with the address that the invitation was sent to." }
@@ -108,10 +112,12 @@ async fn show(State(site): State<Arc<Site>>, request: Request) -> Response {
         Err(e) => stopped(&visit, e.into()),
         Ok(None) => gone(&visit, StatusCode::NOT_FOUND, OVER, "It is unknown, was used or was revoked."),
         Ok(Some(found)) => match found.state {
-            InvitationState::Pending if visit.site.provider().is_some() => match visit.authenticate().await {
-                Ok(session) => offer(&visit, &found, session.and_then(|(_, auth)| auth.user).as_ref()),
-                Err(e) => stopped(&visit, e.into()),
-            },
+            InvitationState::Pending if visit.site.provider().is_some() || visit.site.links() => {
+                match visit.authenticate().await {
+                    Ok(session) => offer(&visit, &found, session.and_then(|(_, auth)| auth.user).as_ref()),
+                    Err(e) => stopped(&visit, e.into()),
+                }
+            }
             InvitationState::Pending => offer(&visit, &found, None),
             InvitationState::Expired => expired(&visit),
             InvitationState::Accepted | InvitationState::Revoked => {
