@@ -1,5 +1,9 @@
 //! Erasure of a person from a workspace (seed A, GDPR erasure): irreversible, confirmed by the e-mail address, possible for
 //! former members too. What is erased, and what can't be: `docs/adr/0011`.
+mod survey;
+
+pub use survey::Survey;
+
 use crate::{
     api_keys::ApiKey,
     audit::{Details, PublicValue, Target},
@@ -39,14 +43,12 @@ pub struct Traces {
     pub texts: BTreeSet<String>,
     /// Accounts that no other workspace refers to. They go with the erasure; others stay for those who still know them.
     pub accounts: BTreeSet<UserId>,
-    /// How many audit events speak of the person.
-    pub events: i64,
 }
 
 impl fmt::Debug for Traces {
-    /// Ids and numbers only.
+    /// An id only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Traces").field("user", &self.user).field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("Traces").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -65,8 +67,8 @@ pub struct Found {
     pub digest: Option<AuditDigest>,
     /// The notification preferences.
     pub notifications: Option<NotificationSettings>,
-    /// The last place of the audit chain.
-    pub head: i64,
+    /// What the audit chain says of the person, up to its end.
+    pub survey: Survey,
 }
 
 /// What an adapter writes: in one transaction, or not at all.
@@ -84,6 +86,10 @@ pub struct ErasureWrite {
     pub addresses: BTreeSet<EmailKey>,
     /// Texts that no kept outcome may hold.
     pub texts: BTreeSet<String>,
+    /// The place of `member.erased`.
+    pub seq: i64,
+    /// What the chain said of the person before it: the openings that are still to be emptied.
+    pub survey: Survey,
 }
 
 impl fmt::Debug for ErasureWrite {
@@ -131,7 +137,8 @@ refusals! {
 impl Traces {
     /// Whether a text is what the erasure is confirmed by: one of the person's addresses, or the account's id where no
     /// address is known.
-    fn is_confirmed_by(&self, confirm: &str) -> bool {
+    #[must_use]
+    pub fn is_confirmed_by(&self, confirm: &str) -> bool {
         if self.addresses.is_empty() {
             return confirm == self.user.to_string();
         }
@@ -166,7 +173,12 @@ pub fn erase(
         None,
         Some(PublicValue::word(if account { "erased" } else { "kept" })),
     );
+    // What they sent to others is taken back, as at a removal; what was sent to them goes altogether.
+    let sent: Vec<_> = found.sent.iter().filter(|i| !traces.persons.contains(&i.person)).cloned().collect();
+    let seq = found.survey.upto + i64::try_from(sent.len()).unwrap_or(i64::MAX) + 1;
     let write = ErasureWrite {
+        seq,
+        survey: found.survey.clone(),
         subject,
         users: traces.members.iter().map(|m| m.user).chain([traces.user]).collect(),
         accounts: traces.accounts.clone(),
@@ -174,11 +186,8 @@ pub fn erase(
         addresses: traces.addresses.clone(),
         texts: traces.texts.clone(),
     };
-    // What they sent to others is taken back, as at a removal; what was sent to them goes altogether.
-    let sent: Vec<_> = found.sent.iter().filter(|i| !traces.persons.contains(&i.person)).cloned().collect();
-    let taken_back = i64::try_from(sent.len()).unwrap_or(i64::MAX);
     let active_keys = found.keys.iter().map(|k| ApiKey { created_by: None, ..k.clone() }).collect();
-    let erased = Erased { seq: found.head + taken_back + 1, events: traces.events, active_keys, account };
+    let erased = Erased { seq, events: found.survey.events, active_keys, account };
     let target = Target::Member(PersonId::ERASED, traces.user);
     let mut change = Change::decided(permit, Write::Erasure(Box::new(write)), target, details, erased);
     if let Some(digest) = found.digest.as_ref().and_then(|d| without(d, &traces.addresses)) {

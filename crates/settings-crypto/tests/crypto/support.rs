@@ -4,7 +4,7 @@ use settings_crypto::{AuditKeys, RootKey, Tokens};
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
     audit::{AuditEvent, SealedEvent, Unopened, UnopenedCheck},
-    erasure::{Found, Traces, erase},
+    erasure::{Found, Survey, Traces, erase},
     ids::{ApiKeyId, PersonId, UserId, WorkspaceId},
     impact::Guard,
     members::{Headcount, Member},
@@ -92,10 +92,9 @@ pub(crate) fn member_erased(by: &Member, whom: PersonId) -> AuditEvent {
         addresses: [].into(),
         texts: [].into(),
         accounts: [].into(),
-        events: 1,
     };
     let heads = Headcount { members: 2, admins: 2, pending: 0 };
-    let found = Found { traces, heads, sent: vec![], keys: vec![], digest: None, notifications: None, head: 0 };
+    let found = Found { traces, heads, sent: vec![], keys: vec![], digest: None, notifications: None, survey: Survey::default() };
     erase(&permit, &found, Digest::none(), &user.to_string()).unwrap().set().events()[0].clone()
 }
 

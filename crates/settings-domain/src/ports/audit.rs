@@ -25,8 +25,15 @@ impl Link {
     pub const START: Self = Self { seq: 0, hash: [0; 32] };
 }
 
-/// Wrapped salts by person.
+/// Wrapped salts by person. An empty one is that of somebody whose salt an erasure destroyed, and whose openings are still
+/// being emptied: nobody can read them, and nobody ever will.
 pub type Salts = BTreeMap<PersonId, Vec<u8>>;
+
+/// Whether nobody can read an opening any more: it is empty, or will be, since the salt is destroyed.
+#[must_use]
+pub fn is_unopened(opening: &Opening, salts: &Salts) -> bool {
+    opening.sealed.is_none() || salts.get(&opening.person).is_some_and(Vec::is_empty)
+}
 
 /// What a signed note says about a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

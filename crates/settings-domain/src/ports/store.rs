@@ -9,7 +9,7 @@ use crate::{
     connections::ConnectionRecord,
     deliveries::{DeliveryStatus, DeliveryView},
     environments::Environment,
-    erasure::Traces,
+    erasure::{Survey, Traces},
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
@@ -283,6 +283,12 @@ pub trait TenantReads: Send {
     async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
     /// A stretch of the chain after a place.
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
+    /// As [`UnitOfWork::traces`], before anything is decided: nothing is held, and which accounts go is left open.
+    async fn glimpse(&mut self, user: UserId) -> Result<Option<Traces>, StoreError>;
+    /// Goes on with a survey, to the end of the chain.
+    async fn survey(&mut self, from: Survey) -> Result<Survey, StoreError>;
+    /// Whether somebody was erased after a place of the chain: a survey up to there does not hold any more.
+    async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError>;
 }
 
 /// An adapter's open transaction: loads under the tenant lock, and one way to write.
