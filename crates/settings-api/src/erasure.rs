@@ -96,17 +96,20 @@ async fn erase(
     let seq = erased.seq;
     let state = state(&api, permit.scope().workspace(), seq).await?;
     let status = if state.complete { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let answer = Answer::json(status, &Erased {
-        tombstone: TOMBSTONE,
-        audit_events_rewritten: erased.events,
-        active_api_keys: erased.active_keys.iter().map(ActiveKey::from).collect(),
-        account_erased: erased.account,
-        audit_seq: seq,
-        complete: state.complete,
-        values_left: state.values_left,
-        receipt: state.receipt,
-        out_of_reach: OUT_OF_REACH.to_vec(),
-    });
+    let answer = Answer::json(
+        status,
+        &Erased {
+            tombstone: TOMBSTONE,
+            audit_events_rewritten: erased.events,
+            active_api_keys: erased.active_keys.iter().map(ActiveKey::from).collect(),
+            account_erased: erased.account,
+            audit_seq: seq,
+            complete: state.complete,
+            values_left: state.values_left,
+            receipt: state.receipt,
+            out_of_reach: OUT_OF_REACH.to_vec(),
+        },
+    );
     Ok(answer.replayed(done.is_replay()))
 }
 

@@ -18,7 +18,7 @@ use settings_domain::{
     audit::{AuditEvent, AuditRecord, Commitment, Opening, SealedEvent},
     ids::{PersonId, WorkspaceId},
     ports::{
-        audit::{AuditSealer, Disclosed, ErasureNote, Link, PublicKey, Salts, SealError, Statement, is_unopened},
+        audit::{AuditSealer, Disclosed, ErasureNote, Link, PublicKey, Salts, SealError, Statement},
         tokens::NoEntropy,
     },
 };
@@ -86,10 +86,10 @@ impl AuditKeys {
         match (&opening.sealed, salts.get(&opening.person)) {
             (None, _) if opening.person == PersonId::ERASED => Ok(()),
             (None, _) => Err(fault::HIDDEN),
-            (Some(_), None) => Err(fault::SALT_MISSING),
             // An erasure destroyed the salt, and the opening is about to be emptied. Whoever only says so hides somebody:
             // `UnopenedCheck` counts the field among those that an erasure has to vouch for.
-            (Some(_), Some(destroyed)) if destroyed.is_empty() => Ok(()),
+            (Some(_), None) if salts.destroyed.contains(&opening.person) => Ok(()),
+            (Some(_), None) => Err(fault::SALT_MISSING),
             (Some(sealed), Some(wrapped)) => {
                 let salt = Salt::unwrap(&self.salts, place.workspace, opening.person, wrapped)
                     .ok_or(fault::SALT_DOES_NOT_OPEN)?;
@@ -155,9 +155,6 @@ impl AuditSealer for AuditKeys {
         opening: &Opening,
         salts: &Salts,
     ) -> Result<Option<String>, SealError> {
-        if is_unopened(opening, salts) {
-            return Ok(None);
-        }
         let (Some(sealed), Some(wrapped)) = (&opening.sealed, salts.get(&opening.person)) else { return Ok(None) };
         let salt = Salt::unwrap(&self.salts, workspace, opening.person, wrapped)
             .ok_or(SealError(fault::SALT_DOES_NOT_OPEN))?;
@@ -199,7 +196,7 @@ impl AuditSealer for AuditKeys {
     fn disclose(&self, event: &SealedEvent, salts: &Salts) -> Result<Vec<Disclosed>, SealError> {
         let (workspace, seq) = (event.record.workspace, event.record.seq);
         let disclosed = |commitment: &Commitment| {
-            let opening = event.openings.iter().find(|o| o.field == commitment.field && !is_unopened(o, salts));
+            let opening = event.openings.iter().find(|o| o.field == commitment.field);
             let sealed = opening.and_then(|o| Some((o, o.sealed.as_deref()?, salts.get(&o.person)?)));
             let opened = sealed.map(|(opening, sealed, wrapped)| {
                 let place = Place { workspace, seq, field: &commitment.field };

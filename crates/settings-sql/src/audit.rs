@@ -195,7 +195,8 @@ pub async fn append<D: SqlDb>(
     for event in events {
         let vouching;
         let event = if event.closes_openings() {
-            let mut unopened = erasure_work::unopened(tx, workspace, survey.unwrap_or(&Survey::default()), link.seq).await?;
+            let mut unopened =
+                erasure_work::unopened(tx, workspace, survey.unwrap_or(&Survey::default()), link.seq).await?;
             let own = event.personal().into_iter().filter(|f| f.person == PersonId::ERASED);
             own.for_each(|f| unopened.add(link.seq + 1, f.field));
             vouching = event.vouching(&unopened);
@@ -342,10 +343,7 @@ pub async fn chain<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, after: i64, limit:
     let stretch = |sql| Stmt::new(sql).bind(workspace).bind(first).bind(last);
     let openings = tx.all(stretch(CHAIN_OPENINGS), read_opening).await?;
     let mut salts: Salts = tx.all(stretch(CHAIN_SALTS), read_salt).await?.into_iter().collect();
-    for person in erasure_work::left(tx, workspace).await? {
-        // Nobody has one any more.
-        salts.entry(person).or_default();
-    }
+    salts.destroyed = erasure_work::left(tx, workspace).await?;
     attach(&mut events, openings);
     Ok(ChainPart { events, salts })
 }

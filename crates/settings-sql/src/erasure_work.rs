@@ -65,7 +65,8 @@ statements! {
 
 /// The persons whose salt is gone, and whose openings are still there.
 pub async fn left<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<BTreeSet<PersonId>, StoreError> {
-    let persons = tx.all(Stmt::new(LEFT_OF).bind(workspace), |row| row.id("person_id").map(PersonId::from_uuid)).await?;
+    let persons =
+        tx.all(Stmt::new(LEFT_OF).bind(workspace), |row| row.id("person_id").map(PersonId::from_uuid)).await?;
     Ok(persons.into_iter().collect())
 }
 
@@ -77,7 +78,8 @@ async fn extend<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, survey: &mut Survey, 
     while survey.upto < end {
         let (after, upto) = (survey.upto, end.min(survey.upto + PLACES));
         let stmt = Stmt::new(UNOPENED).bind(workspace).bind(after).bind(upto);
-        let mut fields: Vec<_> = tx.all(stmt, place).await?.into_iter().map(|(seq, field)| (seq, field, false)).collect();
+        let mut fields: Vec<_> =
+            tx.all(stmt, place).await?.into_iter().map(|(seq, field)| (seq, field, false)).collect();
         for person in &persons {
             let stmt = Stmt::new(FIELDS_OF).bind(workspace).bind(person.as_uuid()).bind(after).bind(upto);
             let theirs = survey.persons.contains(person);
@@ -176,13 +178,7 @@ impl<E: Engine> Erasures for SqlStore<E> {
         let place = |row: &Cells<'_, E::Db>| Ok((WorkspaceId::from_uuid(row.id("workspace_id")?), row.int("seq")?));
         tx.all(Stmt::new(LEFT_ALONE).bind(idle).bind(LEFT), place).await
     }
-    async fn empty(
-        &self,
-        workspace: WorkspaceId,
-        seq: i64,
-        after: i64,
-        limit: i64,
-    ) -> Result<Option<i64>, StoreError> {
+    async fn empty(&self, workspace: WorkspaceId, seq: i64, after: i64, limit: i64) -> Result<Option<i64>, StoreError> {
         let workspace = workspace.as_uuid();
         let mut tx = self.engine.begin_write(Scope::tenant(workspace)).await?;
         let begun = tokio::time::Instant::now();

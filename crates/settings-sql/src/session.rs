@@ -4,8 +4,8 @@ use crate::{
     db::Tx,
     deliveries,
     engine::{Engine, Scope},
-    environments, erasure, erasure_work, events, idempotency, invitations, members, models, notifications, persist, references,
-    secrets, variables, webhook_subscriptions, workspaces,
+    environments, erasure, erasure_work, events, idempotency, invitations, members, models, notifications, persist,
+    references, secrets, variables, webhook_subscriptions, workspaces,
 };
 use async_trait::async_trait;
 use settings_domain::{

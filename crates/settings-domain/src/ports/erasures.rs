@@ -29,11 +29,5 @@ pub trait Erasures: Send + Sync {
     async fn left_alone(&self, idle: Duration) -> Result<Vec<(WorkspaceId, i64)>, StoreError>;
     /// Empties at most so many openings of an erasure, in one short transaction. The place after which the next ones stand;
     /// `None` when it is complete.
-    async fn empty(
-        &self,
-        workspace: WorkspaceId,
-        seq: i64,
-        after: i64,
-        limit: i64,
-    ) -> Result<Option<i64>, StoreError>;
+    async fn empty(&self, workspace: WorkspaceId, seq: i64, after: i64, limit: i64) -> Result<Option<i64>, StoreError>;
 }

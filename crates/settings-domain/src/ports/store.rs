@@ -13,8 +13,8 @@ use crate::{
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
-        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, PublishedEventId, SecretId,
-        UserId, VariableId, WebhookSubscriptionId, WorkspaceId,
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, PublishedEventId, SecretId, UserId,
+        VariableId, WebhookSubscriptionId, WorkspaceId,
     },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
@@ -169,7 +169,7 @@ pub struct ChainPart {
     /// Events in order.
     pub events: Vec<SealedEvent>,
     /// Wrapped salts of the persons they speak of; erased ones are missing.
-    pub salts: BTreeMap<PersonId, Vec<u8>>,
+    pub salts: super::audit::Salts,
 }
 
 /// Loads of one tenant, all from one snapshot or under one lock.

@@ -85,6 +85,10 @@ pub(super) fn survey(tenant: &Tenant, mut survey: Survey, end: i64) -> Survey {
     survey
 }
 
+pub(super) fn erased_since(tenant: &Tenant, seq: i64) -> bool {
+    tenant.events.iter().any(|e| e.record.seq > seq && e.record.action == ERASURE)
+}
+
 #[async_trait]
 impl Erasures for FakeStore {
     async fn erasure(&self, workspace: WorkspaceId, seq: i64) -> Result<Option<ErasureRun>, StoreError> {
@@ -98,13 +102,7 @@ impl Erasures for FakeStore {
         };
         Ok(state.tenants.iter().flat_map(left).collect())
     }
-    async fn empty(
-        &self,
-        workspace: WorkspaceId,
-        seq: i64,
-        after: i64,
-        limit: i64,
-    ) -> Result<Option<i64>, StoreError> {
+    async fn empty(&self, workspace: WorkspaceId, seq: i64, after: i64, limit: i64) -> Result<Option<i64>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         let Some(Tenant { events, erasures, .. }) = state.tenants.get_mut(&workspace) else { return Ok(None) };
         let Some(erasure) = erasures.get_mut(&seq) else { return Ok(None) };

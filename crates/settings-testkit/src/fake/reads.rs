@@ -394,7 +394,6 @@ impl TenantReads for View {
         Ok(erasure::survey(tenant, from, tenant.head.map_or(0, |(seq, _)| seq)))
     }
     async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError> {
-        let erased = |e: &SealedEvent| e.record.seq > seq && e.record.action == settings_domain::audit::export::ERASURE;
-        Ok(self.tenant().is_some_and(|t| t.events.iter().any(erased)))
+        Ok(self.tenant().is_some_and(|t| erasure::erased_since(t, seq)))
     }
 }

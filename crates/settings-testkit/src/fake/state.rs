@@ -298,8 +298,8 @@ impl Tenant {
         Some(MemberView { member: member.clone(), user, last_active_at: self.activity.get(&member.user).copied() })
     }
     pub(super) fn salts(&self) -> Salts {
-        let destroyed = self.erasures.values().flat_map(|e| &e.left).map(|id| (*id, Vec::new()));
-        let kept = self.persons.iter().filter_map(|(id, p)| p.salt.clone().map(|s| (*id, s)));
-        destroyed.chain(kept).collect()
+        let mut salts: Salts = self.persons.iter().filter_map(|(id, p)| p.salt.clone().map(|s| (*id, s))).collect();
+        salts.destroyed = self.erasures.values().flat_map(|e| &e.left).copied().collect();
+        salts
     }
 }
