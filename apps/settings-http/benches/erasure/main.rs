@@ -94,12 +94,25 @@ async fn main() {
         let begun = Instant::now();
         let path = tenant.path(&format!("/workspace/members/{}/erase", whom.id));
         let answer = tenant.admin.post(&path, json!({"confirm": whom.person.email})).await;
+        let answered = begun.elapsed();
+        assert!([200, 202].contains(&answer.status), "{}", answer.status);
+        let erased = answer.json();
+        let state = tenant.path(&format!("/workspace/erasures/{}", erased["auditSeq"]));
+        let mut complete = erased["complete"] == true;
+        while !complete {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            complete = tenant.admin.get(&state).await.ok()["complete"] == true;
+        }
         let took = begun.elapsed();
         stop.store(true, Ordering::Relaxed);
         let (done, refused, longest) = writes.await.expect("the other workspace");
-        let events = answer.ok()["auditEventsRewritten"].as_i64().expect("a number");
+        let events = erased["auditEventsRewritten"].as_i64().expect("a number");
         assert!(events > EVENTS, "{events}");
-        println!("| erase somebody with {events} events, {store:?} | {:.1} s |", took.as_secs_f64());
+        println!(
+            "| erase somebody with {events} events, {store:?} | answered after {:.1} s, complete after {:.1} s |",
+            answered.as_secs_f64(),
+            took.as_secs_f64()
+        );
         println!(
             "| writes of another workspace meanwhile, {store:?} | {done} done, {refused} refused, the longest {:.2} s |",
             longest.as_secs_f64()

@@ -5,6 +5,7 @@ use super::{
 };
 use async_trait::async_trait;
 use settings_domain::{
+    audit::export::ERASURE,
     deliveries::Destination,
     erasure::{ErasureWrite, Survey, Traces},
     ids::{PersonId, RecipientId, UserId, WorkspaceId},
