@@ -28,6 +28,7 @@ mod delivery_crashes;
 mod demo;
 mod emails;
 mod erasure;
+mod erasure_crashes;
 mod events;
 mod golden;
 mod idempotency;

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod export;
 pub(crate) mod home;
 pub(crate) mod issuer;
+pub(crate) mod long_log;
 pub(crate) mod raw;
 pub(crate) mod receiver;
 pub(crate) mod scripted_slack;
