@@ -38,10 +38,16 @@ ALTER TABLE erasure_work FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON erasure_work
     USING (workspace_id = (SELECT nullif(current_setting('settings.workspace', true), '')::uuid));
 
+-- The queue carries the mails to admins about an erasure.
+ALTER TABLE outbox DROP CONSTRAINT outbox_kind_check;
+ALTER TABLE outbox ADD CONSTRAINT outbox_kind_check
+    CHECK (kind IN ('invitation', 'sign-in', 'audit-digest', 'notification', 'seat-quantity', 'member-erased'));
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'settings_app') THEN
         GRANT SELECT, INSERT, UPDATE ON erasure_runs TO settings_app;
         GRANT SELECT, INSERT, DELETE ON erasure_work TO settings_app;
+        GRANT DELETE ON invitation_asks TO settings_app;
     END IF;
 END $$;

@@ -55,8 +55,19 @@ pub(crate) struct Erased {
     /// A signed note of it, which anybody can check with the public key of the audit log's checkpoints. Null before it is complete, or
     /// where it could not be made right now: the erasure stands, and `GET /workspace/erasures/{auditSeq}` gives it.
     receipt: Option<String>,
+    /// Things whose names, which somebody typed, may name the person: look at them, and rename them.
+    named_in: Vec<NamedIn>,
     /// What this service can't reach, and somebody has to look at.
     out_of_reach: Vec<&'static str>,
+}
+
+/// Something that may name a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedIn {
+    /// `workspace`, `environment`, `apiKey`, `variable`, `secret` or `model`.
+    kind: String,
+    /// Which one.
+    id: String,
 }
 
 /// Copies that have left, or that no statement finds (the order of `docs/adr/0011`).
@@ -107,6 +118,7 @@ async fn erase(
             complete: state.complete,
             values_left: state.values_left,
             receipt: state.receipt,
+            named_in: erased.named_in.iter().map(|n| NamedIn { kind: n.kind.clone(), id: n.id.to_string() }).collect(),
             out_of_reach: OUT_OF_REACH.to_vec(),
         },
     );

@@ -7,14 +7,14 @@ use crate::{
 };
 use settings_domain::{
     change::Committed,
-    erasure::{EraseMemberError, Erased, Found, Survey, Traces, erase},
-    ids::{UserId, WorkspaceId},
+    erasure::{EraseMemberError, Erased, Found, NamedIn, Survey, Traces, erase},
+    ids::{DeliveryId, UserId, WorkspaceId},
     policy::{Permit, actions},
     ports::{
         StoreError,
         audit::{ErasureNote, Link},
         erasures::ErasureRun,
-        store::{AuditFilter, CallerId, Selector},
+        store::{ApiKeyFilter, AuditFilter, CallerId, Page, Selector, TenantReads},
     },
     tokens::Digest,
     transaction::{Call, Transaction},
@@ -52,7 +52,7 @@ impl App {
         let workspace = permit.scope().workspace();
         let subject = self.erased_subject(workspace, user);
         for attempt in 1..=ATTEMPTS {
-            let survey = self.survey(workspace, user, confirm).await?;
+            let (survey, named_in) = self.survey(workspace, user, confirm).await?;
             let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
             replayed!(tx);
             let Some(traces) = tx.load().traces(user).await? else {
@@ -71,7 +71,7 @@ impl App {
                 continue;
             }
             let survey = if holds { survey } else { Survey::of(&traces.persons) };
-            let done = self.erase_found(tx, traces, survey, subject, confirm).await?;
+            let done = self.erase_found(tx, (traces, survey, named_in), subject, confirm).await?;
             let until = self.ports.clock.now() + PATIENCE;
             let seq = done.value().seq;
             if let Err(error) = self.empty_erasure(workspace, seq, || self.ports.clock.now() >= until).await {
@@ -87,8 +87,7 @@ impl App {
     async fn erase_found(
         &self,
         mut tx: Transaction<actions::EraseMember>,
-        traces: Traces,
-        survey: Survey,
+        (traces, survey, named_in): (Traces, Survey, Vec<NamedIn>),
         subject: Digest,
         confirm: &str,
     ) -> Result<Committed<Erased>, Failure<EraseMemberError>> {
@@ -102,6 +101,8 @@ impl App {
             digest: tx.load().audit_digest().await?,
             notifications: tx.load().notification_settings().await?,
             survey: tx.load().survey(survey).await?,
+            admins: tx.load().admins().await?.into_iter().map(|a| (a, self.fresh_delivery())).collect(),
+            named_in,
             traces,
             sent,
             keys,
@@ -116,14 +117,26 @@ impl App {
         Ok(done)
     }
 
-    /// What the chain says of a person, counted before anybody has to wait for it.
-    async fn survey(&self, workspace: WorkspaceId, user: UserId, confirm: &str) -> Result<Survey, StoreError> {
+    /// What the chain says of a person, and which names may name them: looked for before anybody has to wait for it.
+    async fn survey(
+        &self,
+        workspace: WorkspaceId,
+        user: UserId,
+        confirm: &str,
+    ) -> Result<(Survey, Vec<NamedIn>), StoreError> {
         let (mut reads, _) = self.ports.store.snapshot(CallerId::Service, &Selector::Id(workspace)).await?;
         match reads.glimpse(user).await? {
             // Whoever is wrong about the address is told so without a long look.
-            Some(traces) if traces.is_confirmed_by(confirm) => reads.survey(Survey::of(&traces.persons)).await,
-            _ => Ok(Survey::default()),
+            Some(traces) if traces.is_confirmed_by(confirm) => {
+                let survey = reads.survey(Survey::of(&traces.persons)).await?;
+                Ok((survey, named_in(reads.as_mut(), &traces).await?))
+            }
+            _ => Ok((Survey::default(), Vec::new())),
         }
+    }
+
+    fn fresh_delivery(&self) -> DeliveryId {
+        DeliveryId::from_uuid(self.ports.entropy.uuid())
     }
 
     /// Empties what an erasure left, batch by batch, until it is done or `stop` says so. Whether it is done.
@@ -185,4 +198,24 @@ impl App {
             None => Ok(()),
         }
     }
+}
+
+/// Names that somebody typed and that may name the person.
+async fn named_in(reads: &mut dyn TenantReads, traces: &Traces) -> Result<Vec<NamedIn>, StoreError> {
+    const ALL: Page = Page { after: None, limit: 10_000 };
+    let mut names: Vec<(&str, uuid::Uuid, String)> = Vec::new();
+    let workspace = reads.workspace().await?;
+    names.extend(workspace.map(|w| ("workspace", w.id.as_uuid(), w.name.to_string())));
+    names.extend(reads.environments().await?.into_iter().map(|e| ("environment", e.id.as_uuid(), e.name.to_string())));
+    let keys = reads.api_keys(ApiKeyFilter::default(), ALL).await?;
+    names.extend(keys.into_iter().map(|k| ("apiKey", k.key.id.as_uuid(), k.key.name.to_string())));
+    names.extend(
+        reads.variables(None, ALL).await?.into_iter().map(|v| ("variable", v.id.as_uuid(), v.name.to_string())),
+    );
+    names.extend(reads.secrets(None, ALL).await?.into_iter().map(|s| ("secret", s.id.as_uuid(), s.name.to_string())));
+    names.extend(
+        reads.models(ALL).await?.into_iter().map(|m| ("model", m.model.id.as_uuid(), m.model.name.to_string())),
+    );
+    let found = names.into_iter().filter(|(_, _, name)| traces.may_be_named_in(name));
+    Ok(found.map(|(kind, id, _)| NamedIn { kind: kind.to_owned(), id }).collect())
 }

@@ -11,9 +11,10 @@ use crate::{
     change::{Change, Write},
     error::refusals,
     idempotency::IdempotentCall,
-    ids::{PersonId, UserId},
+    ids::{DeliveryId, PersonId, UserId},
     invitations::Invitation,
     members::{Headcount, Member, take_back},
+    notices::Notice,
     notifications::{NotificationSettings, NotificationWrite},
     policy::{Permit, Role, actions},
     text::{Email, EmailKey},
@@ -24,6 +25,8 @@ use std::{collections::BTreeSet, fmt};
 
 /// What stands in the log where an erased person stood. The same for all, so that two of them can't be told apart.
 pub const TOMBSTONE: &str = "erased";
+/// Shorter words of a name are found everywhere.
+const SHORTEST_WORD: usize = 3;
 
 /// What a workspace keeps of a person, found under the tenant's lock. One person may have had several accounts, one after
 /// the other, and several addresses.
@@ -69,6 +72,30 @@ pub struct Found {
     pub notifications: Option<NotificationSettings>,
     /// What the audit chain says of the person, up to its end.
     pub survey: Survey,
+    /// The active admins, each with the id of a mail to them.
+    pub admins: Vec<(UserId, DeliveryId)>,
+    /// Names that somebody typed and that may name the person.
+    pub named_in: Vec<NamedIn>,
+}
+
+/// Something whose name, which somebody typed, may name the person. No statement can tell: somebody has to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedIn {
+    /// What it is, such as `apiKey`.
+    pub kind: String,
+    /// Which one.
+    pub id: uuid::Uuid,
+}
+
+impl Traces {
+    /// Whether a name that somebody typed may name the person: by an address or what stands before its `@`, by a subject or an
+    /// avatar, or by any word of the name.
+    #[must_use]
+    pub fn may_be_named_in(&self, text: &str) -> bool {
+        let addresses = self.addresses.iter().filter_map(|a| a.as_str().split('@').next());
+        let words = self.texts.iter().flat_map(|t| t.split_whitespace());
+        addresses.chain(words).filter(|w| w.chars().count() >= SHORTEST_WORD).any(|word| mentions(text, word))
+    }
 }
 
 /// What an adapter writes: in one transaction, or not at all.
@@ -122,6 +149,9 @@ pub struct Erased {
     pub active_keys: Vec<ApiKey>,
     /// Whether the account went too, because no other workspace refers to it.
     pub account: bool,
+    /// Names that somebody typed and that may name the person.
+    #[serde(default)]
+    pub named_in: Vec<NamedIn>,
 }
 
 refusals! {
@@ -187,7 +217,7 @@ pub fn erase(
         texts: traces.texts.clone(),
     };
     let active_keys = found.keys.iter().map(|k| ApiKey { created_by: None, ..k.clone() }).collect();
-    let erased = Erased { seq, events: found.survey.events, active_keys, account };
+    let erased = Erased { seq, events: found.survey.events, active_keys, account, named_in: found.named_in.clone() };
     let target = Target::Member(PersonId::ERASED, traces.user);
     let mut change = Change::decided(permit, Write::Erasure(Box::new(write)), target, details, erased);
     if let Some(digest) = found.digest.as_ref().and_then(|d| without(d, &traces.addresses)) {
@@ -195,6 +225,11 @@ pub fn erase(
     }
     if let Some(settings) = found.notifications.as_ref().and_then(|n| n.without(&traces.addresses)) {
         change = change.write(Write::Notifications(NotificationWrite::Save(settings)));
+    }
+    // Evidence may have gone with the person: whoever is left in charge hears of it.
+    let gone: BTreeSet<_> = traces.members.iter().map(|m| m.user).collect();
+    for (admin, delivery) in found.admins.iter().filter(|(admin, _)| !gone.contains(admin)) {
+        change = change.notice(Notice::ErasureMail { delivery: *delivery, admin: *admin, seq });
     }
     Ok(take_back(change, permit, &sent, None).forgetting(&traces.persons))
 }

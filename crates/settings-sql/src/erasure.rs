@@ -46,6 +46,13 @@ statements! {
     LEAVE = "DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2";
     /// When an account was last seen.
     UNSEEN = "DELETE FROM member_activity WHERE workspace_id = $1 AND user_id = $2";
+    /// Mails about links that somebody asked for.
+    UNQUEUE_ASKED = "DELETE FROM outbox WHERE workspace_id = $1 AND kind = 'invitation' AND id IN \
+        (SELECT delivery_id FROM invitation_asks WHERE workspace_id = $1 AND user_id = $2)";
+    /// Who was told of such links.
+    UNASKED = "DELETE FROM invitation_asks WHERE workspace_id = $1 AND user_id = $2";
+    /// Mails about the erasures of others.
+    UNQUEUE_TOLD = "DELETE FROM outbox WHERE workspace_id = $1 AND kind = 'member-erased' AND subject_id = $2";
     /// Keys of an account keep working, and nobody made them.
     KEYS = "UPDATE api_keys SET created_by = NULL WHERE workspace_id = $1 AND created_by = $2";
     /// Invitations that an account sent were sent by nobody.
@@ -186,7 +193,7 @@ pub async fn write<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, write: &ErasureWri
     tx.run(Stmt::new(NOTE).bind(workspace).bytes(write.subject.as_bytes())).await?;
     erasure_work::begin(tx, workspace, write).await?;
     for user in &write.users {
-        for sql in [LEAVE, UNSEEN, KEYS, SENT] {
+        for sql in [LEAVE, UNSEEN, UNQUEUE_ASKED, UNASKED, UNQUEUE_TOLD, KEYS, SENT] {
             tx.run(Stmt::new(sql).bind(workspace).bind(user.as_uuid())).await?;
         }
         undeliver(tx, workspace, user.as_uuid()).await?;

@@ -29,6 +29,7 @@ mod demo;
 mod emails;
 mod erasure;
 mod erasure_crashes;
+mod erasure_traces;
 mod events;
 mod golden;
 mod idempotency;

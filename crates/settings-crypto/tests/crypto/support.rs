@@ -102,6 +102,8 @@ pub(crate) fn member_erased(by: &Member, whom: PersonId) -> AuditEvent {
         digest: None,
         notifications: None,
         survey: Survey::default(),
+        admins: vec![],
+        named_in: vec![],
     };
     erase(&permit, &found, Digest::none(), &user.to_string()).unwrap().set().events()[0].clone()
 }

@@ -196,9 +196,18 @@ pub(super) fn write(
         state.sessions.retain(|_, s| !write.accounts.contains(&s.user));
         state.accounts.retain(|id, _| !write.accounts.contains(id));
     }
+    let asked: BTreeSet<_> = state
+        .asks
+        .iter()
+        .filter(|((w, _, _, u), _)| *w == workspace && write.users.contains(u))
+        .map(|(_, d)| *d)
+        .collect();
+    state.asks.retain(|_, delivery| !asked.contains(delivery));
+    state.queue.retain(|delivery, _| !asked.contains(delivery));
     state.queue.retain(|_, m| match m.job {
         Job::Invitation(_, id, _) => !invitations.contains(&id),
         Job::SignIn(id) => !links.contains(&id),
+        Job::MemberErased(of, admin, _) => of != workspace || !write.users.contains(&admin),
         _ => true,
     });
     Ok(())

@@ -68,6 +68,7 @@ pub(super) fn apply(
                 (delivery, Job::Invitation(id, invitation, generation))
             }
             Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
+            Notice::ErasureMail { delivery, admin, seq } => (delivery, Job::MemberErased(id, admin, seq)),
             Notice::Delivery(delivery) => (delivery, Job::Notification(id)),
             Notice::SeatQuantity(delivery) => (delivery, Job::SeatQuantity(id)),
         };

@@ -14,6 +14,7 @@ pub(crate) mod scripted_slack;
 pub(crate) mod server;
 pub(crate) mod shape;
 pub(crate) mod slack;
+pub(crate) mod spellings;
 pub(crate) mod stripe;
 pub(crate) mod telling;
 pub(crate) mod tenant;

@@ -135,7 +135,17 @@ impl World {
         };
         let (heads, sent) = (self.headcount(), self.sent_by(there.user));
         let keys = self.keys.iter().filter(|k| k.created_by == Some(there.user)).cloned().collect();
-        let found = Found { traces, heads, sent, keys, digest: None, notifications: None, survey: Survey::default() };
+        let found = Found {
+            traces,
+            heads,
+            sent,
+            keys,
+            digest: None,
+            notifications: None,
+            survey: Survey::default(),
+            admins: vec![],
+            named_in: vec![],
+        };
         let confirm = if right { capitals(&email) } else { address(7) };
         let change = erase(&permit, &found, Digest::new([9; 32]), confirm.as_str());
         self.finish(person_behind(permit.actor()), change.map_err(Refused::Rule))
