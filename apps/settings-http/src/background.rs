@@ -24,6 +24,8 @@ const SIGHTINGS: Duration = Duration::from_secs(1);
 const DENIALS: Duration = Duration::from_mins(1);
 /// How often it is seen which audit logs have grown.
 const CHECKPOINTS: Duration = Duration::from_secs(2);
+/// How often it is looked for erasures that a process left before everything was emptied.
+const ERASURES: Duration = Duration::from_secs(2);
 /// How often what nobody needs any more is dropped.
 const UPKEEP: Duration = Duration::from_hours(1);
 
@@ -86,6 +88,14 @@ pub(crate) fn start_worker(tasks: &TaskTracker, stop: &CancellationToken, servic
     tasks.spawn(async move {
         while rest(CHECKPOINTS, &ending).await {
             sign(&signing, witness.as_deref()).await;
+        }
+    });
+    let (erasing, ending) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        while rest(ERASURES, &ending).await {
+            if let Err(error) = erasing.resume_erasures(|| ending.is_cancelled()).await {
+                tracing::warn!(%error, "what an erasure left could not be emptied; it will be tried again");
+            }
         }
     });
     let (sending, ending) = (app.clone(), stop.clone());

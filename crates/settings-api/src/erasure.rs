@@ -1,4 +1,4 @@
-//! `/workspace/members/{userId}/erase` (seed A, GDPR erasure).
+//! `/workspace/members/{userId}/erase` (seed A, GDPR erasure), and how far it is.
 use crate::{
     Api,
     answer::Answer,
@@ -8,12 +8,13 @@ use crate::{
     operation::{Operation, op},
     problem::Problem,
 };
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Serialize;
 use settings_domain::{
     erasure::TOMBSTONE,
+    ids::WorkspaceId,
     policy::{Permit, actions},
-    transaction::Call,
+    transaction::{Call, Snapshot},
 };
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -46,11 +47,27 @@ pub(crate) struct Erased {
     account_erased: bool,
     /// Place of `member.erased` in the audit log.
     audit_seq: i64,
-    /// A signed note of it, which anybody can check with the public key of the audit log's checkpoints.
-    /// Null where it could not be made right now: the erasure stands, and the same call with its Idempotency-Key gives it.
+    /// Whether everything is emptied. Where it is not (202), nobody can read anything of the person all the same, and it goes on
+    /// by itself: `GET /workspace/erasures/{auditSeq}` says how far it is.
+    complete: bool,
+    /// How many values of the log, which nobody can read any more, are still to be emptied.
+    values_left: i64,
+    /// A signed note of it, which anybody can check with the public key of the audit log's checkpoints. Null before it is complete, or
+    /// where it could not be made right now: the erasure stands, and `GET /workspace/erasures/{auditSeq}` gives it.
     receipt: Option<String>,
+    /// Things whose names, which somebody typed, may name the person: look at them, and rename them.
+    named_in: Vec<NamedIn>,
     /// What this service can't reach, and somebody has to look at.
     out_of_reach: Vec<&'static str>,
+}
+
+/// Something that may name a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedIn {
+    /// `workspace`, `environment`, `apiKey`, `variable`, `secret` or `model`.
+    kind: String,
+    /// Which one.
+    id: String,
 }
 
 /// Copies that have left, or that no statement finds (the order of `docs/adr/0011`).
@@ -68,8 +85,12 @@ pub(crate) fn operations() -> Vec<Operation> {
         op(Method::POST, "/workspace/members/{userId}/erase", "eraseMember", T, "Erase a person, for ever")
             .takes::<Erase>()
             .gives::<Erased>(200)
+            .or(202)
             .problems(&["already-erased", "last-admin", "idempotency-key-reused"])
             .write(erase),
+        op(Method::GET, "/workspace/erasures/{auditSeq}", "getErasure", T, "How far an erasure is, and its receipt")
+            .gives::<ErasureState>(200)
+            .read(progress),
     ]
 }
 
@@ -83,18 +104,67 @@ async fn erase(
     let Erase { confirm } = input.json()?;
     let done = api.app().erase_member(&permit, &call, user, &confirm).await?;
     let erased = done.value();
-    // The erasure is durable: whatever becomes of its receipt, the answer is that it was done.
-    let receipt = api.app().erasure_receipt(permit.scope().workspace(), erased).await;
-    let receipt =
-        receipt.inspect_err(|error| tracing::error!(seq = erased.seq, %error, "no receipt of an erasure")).ok();
-    Ok(Answer::ok(&Erased {
-        tombstone: TOMBSTONE,
-        audit_events_rewritten: erased.events,
-        active_api_keys: erased.active_keys.iter().map(ActiveKey::from).collect(),
-        account_erased: erased.account,
-        audit_seq: erased.seq,
+    let seq = erased.seq;
+    let state = state(&api, permit.scope().workspace(), seq).await?;
+    let status = if state.complete { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let answer = Answer::json(
+        status,
+        &Erased {
+            tombstone: TOMBSTONE,
+            audit_events_rewritten: erased.events,
+            active_api_keys: erased.active_keys.iter().map(ActiveKey::from).collect(),
+            account_erased: erased.account,
+            audit_seq: seq,
+            complete: state.complete,
+            values_left: state.values_left,
+            receipt: state.receipt,
+            named_in: erased.named_in.iter().map(|n| NamedIn { kind: n.kind.clone(), id: n.id.to_string() }).collect(),
+            out_of_reach: OUT_OF_REACH.to_vec(),
+        },
+    );
+    Ok(answer.replayed(done.is_replay()))
+}
+
+/// How far an erasure is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErasureState {
+    /// Place of `member.erased` in the audit log.
+    audit_seq: i64,
+    /// How many audit events spoke of the person.
+    audit_events_rewritten: i64,
+    /// Whether everything is emptied.
+    complete: bool,
+    /// How many values of the log, which nobody can read any more, are still to be emptied.
+    values_left: i64,
+    /// The signed note, once it is complete.
+    receipt: Option<String>,
+}
+
+async fn progress(
+    api: Arc<Api>,
+    snapshot: Snapshot<actions::EraseMember>,
+    input: Arc<Input>,
+) -> Result<Answer, Problem> {
+    let workspace = snapshot.permit().scope().workspace();
+    drop(snapshot);
+    Ok(Answer::ok(&state(&api, workspace, input.id("auditSeq")?).await?))
+}
+
+async fn state(api: &Api, workspace: WorkspaceId, seq: i64) -> Result<ErasureState, Problem> {
+    let run = api.app().erasure(workspace, seq).await?.ok_or_else(|| Problem::plain("not-found"))?;
+    let complete = run.completed_at.is_some();
+    let mut receipt = None;
+    if complete {
+        // The erasure is durable: whatever becomes of its receipt, the answer is that it was done.
+        let made = api.app().erasure_receipt(workspace, &run).await;
+        receipt = made.inspect_err(|error| tracing::error!(seq, %error, "no receipt of an erasure")).ok();
+    }
+    Ok(ErasureState {
+        audit_seq: seq,
+        audit_events_rewritten: run.events,
+        complete,
+        values_left: if complete { 0 } else { (run.openings - run.emptied).max(0) },
         receipt,
-        out_of_reach: OUT_OF_REACH.to_vec(),
     })
-    .replayed(done.is_replay()))
 }

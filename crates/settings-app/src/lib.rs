@@ -43,6 +43,7 @@ use settings_domain::{
         billing::{BillingGateway, BillingQueue},
         checkpoints::Checkpoints,
         directory::{ActivityLog, Directory, Upkeep},
+        erasures::Erasures,
         identity::TokenVerifier,
         mail::KeptMail,
         mirror::MirrorQueue,
@@ -71,6 +72,7 @@ pub trait AnyStore:
     + Outbox
     + DueDigests
     + Checkpoints
+    + Erasures
     + BillingQueue
     + MirrorQueue
     + Upkeep
@@ -87,6 +89,7 @@ impl<T> AnyStore for T where
         + Outbox
         + DueDigests
         + Checkpoints
+        + Erasures
         + BillingQueue
         + MirrorQueue
         + Upkeep

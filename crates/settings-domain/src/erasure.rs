@@ -1,5 +1,9 @@
 //! Erasure of a person from a workspace (seed A, GDPR erasure): irreversible, confirmed by the e-mail address, possible for
 //! former members too. What is erased, and what can't be: `docs/adr/0011`.
+mod survey;
+
+pub use survey::Survey;
+
 use crate::{
     api_keys::ApiKey,
     audit::{Details, PublicValue, Target},
@@ -7,9 +11,10 @@ use crate::{
     change::{Change, Write},
     error::refusals,
     idempotency::IdempotentCall,
-    ids::{PersonId, UserId},
+    ids::{DeliveryId, PersonId, UserId},
     invitations::Invitation,
     members::{Headcount, Member, take_back},
+    notices::Notice,
     notifications::{NotificationSettings, NotificationWrite},
     policy::{Permit, Role, actions},
     text::{Email, EmailKey},
@@ -20,6 +25,8 @@ use std::{collections::BTreeSet, fmt};
 
 /// What stands in the log where an erased person stood. The same for all, so that two of them can't be told apart.
 pub const TOMBSTONE: &str = "erased";
+/// Shorter words of a name are found everywhere.
+const SHORTEST_WORD: usize = 3;
 
 /// What a workspace keeps of a person, found under the tenant's lock. One person may have had several accounts, one after
 /// the other, and several addresses.
@@ -39,14 +46,12 @@ pub struct Traces {
     pub texts: BTreeSet<String>,
     /// Accounts that no other workspace refers to. They go with the erasure; others stay for those who still know them.
     pub accounts: BTreeSet<UserId>,
-    /// How many audit events speak of the person.
-    pub events: i64,
 }
 
 impl fmt::Debug for Traces {
-    /// Ids and numbers only.
+    /// An id only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Traces").field("user", &self.user).field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("Traces").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -65,8 +70,32 @@ pub struct Found {
     pub digest: Option<AuditDigest>,
     /// The notification preferences.
     pub notifications: Option<NotificationSettings>,
-    /// The last place of the audit chain.
-    pub head: i64,
+    /// What the audit chain says of the person, up to its end.
+    pub survey: Survey,
+    /// The active admins, each with the id of a mail to them.
+    pub admins: Vec<(UserId, DeliveryId)>,
+    /// Names that somebody typed and that may name the person.
+    pub named_in: Vec<NamedIn>,
+}
+
+/// Something whose name, which somebody typed, may name the person. No statement can tell: somebody has to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedIn {
+    /// What it is, such as `apiKey`.
+    pub kind: String,
+    /// Which one.
+    pub id: uuid::Uuid,
+}
+
+impl Traces {
+    /// Whether a name that somebody typed may name the person: by an address or what stands before its `@`, by a subject or an
+    /// avatar, or by any word of the name.
+    #[must_use]
+    pub fn may_be_named_in(&self, text: &str) -> bool {
+        let addresses = self.addresses.iter().filter_map(|a| a.as_str().split('@').next());
+        let words = self.texts.iter().flat_map(|t| t.split_whitespace());
+        addresses.chain(words).filter(|w| w.chars().count() >= SHORTEST_WORD).any(|word| mentions(text, word))
+    }
 }
 
 /// What an adapter writes: in one transaction, or not at all.
@@ -84,6 +113,10 @@ pub struct ErasureWrite {
     pub addresses: BTreeSet<EmailKey>,
     /// Texts that no kept outcome may hold.
     pub texts: BTreeSet<String>,
+    /// The place of `member.erased`.
+    pub seq: i64,
+    /// What the chain said of the person before it: the openings that are still to be emptied.
+    pub survey: Survey,
 }
 
 impl fmt::Debug for ErasureWrite {
@@ -116,6 +149,9 @@ pub struct Erased {
     pub active_keys: Vec<ApiKey>,
     /// Whether the account went too, because no other workspace refers to it.
     pub account: bool,
+    /// Names that somebody typed and that may name the person.
+    #[serde(default)]
+    pub named_in: Vec<NamedIn>,
 }
 
 refusals! {
@@ -131,7 +167,8 @@ refusals! {
 impl Traces {
     /// Whether a text is what the erasure is confirmed by: one of the person's addresses, or the account's id where no
     /// address is known.
-    fn is_confirmed_by(&self, confirm: &str) -> bool {
+    #[must_use]
+    pub fn is_confirmed_by(&self, confirm: &str) -> bool {
         if self.addresses.is_empty() {
             return confirm == self.user.to_string();
         }
@@ -166,7 +203,12 @@ pub fn erase(
         None,
         Some(PublicValue::word(if account { "erased" } else { "kept" })),
     );
+    // What they sent to others is taken back, as at a removal; what was sent to them goes altogether.
+    let sent: Vec<_> = found.sent.iter().filter(|i| !traces.persons.contains(&i.person)).cloned().collect();
+    let seq = found.survey.upto + i64::try_from(sent.len()).unwrap_or(i64::MAX) + 1;
     let write = ErasureWrite {
+        seq,
+        survey: found.survey.clone(),
         subject,
         users: traces.members.iter().map(|m| m.user).chain([traces.user]).collect(),
         accounts: traces.accounts.clone(),
@@ -174,11 +216,8 @@ pub fn erase(
         addresses: traces.addresses.clone(),
         texts: traces.texts.clone(),
     };
-    // What they sent to others is taken back, as at a removal; what was sent to them goes altogether.
-    let sent: Vec<_> = found.sent.iter().filter(|i| !traces.persons.contains(&i.person)).cloned().collect();
-    let taken_back = i64::try_from(sent.len()).unwrap_or(i64::MAX);
     let active_keys = found.keys.iter().map(|k| ApiKey { created_by: None, ..k.clone() }).collect();
-    let erased = Erased { seq: found.head + taken_back + 1, events: traces.events, active_keys, account };
+    let erased = Erased { seq, events: found.survey.events, active_keys, account, named_in: found.named_in.clone() };
     let target = Target::Member(PersonId::ERASED, traces.user);
     let mut change = Change::decided(permit, Write::Erasure(Box::new(write)), target, details, erased);
     if let Some(digest) = found.digest.as_ref().and_then(|d| without(d, &traces.addresses)) {
@@ -186,6 +225,11 @@ pub fn erase(
     }
     if let Some(settings) = found.notifications.as_ref().and_then(|n| n.without(&traces.addresses)) {
         change = change.write(Write::Notifications(NotificationWrite::Save(settings)));
+    }
+    // Evidence may have gone with the person: whoever is left in charge hears of it.
+    let gone: BTreeSet<_> = traces.members.iter().map(|m| m.user).collect();
+    for (admin, delivery) in found.admins.iter().filter(|(admin, _)| !gone.contains(admin)) {
+        change = change.notice(Notice::ErasureMail { delivery: *delivery, admin: *admin, seq });
     }
     Ok(take_back(change, permit, &sent, None).forgetting(&traces.persons))
 }

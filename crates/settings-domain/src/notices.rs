@@ -1,6 +1,6 @@
 //! Messages that a change owes somebody. They are queued in the change's own transaction and hold no secret: the sender
 //! looks up the recipient and derives the link when it sends.
-use crate::ids::{DeliveryId, DigestRunId, InvitationId};
+use crate::ids::{DeliveryId, DigestRunId, InvitationId, UserId};
 
 /// A message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub enum Notice {
         run: DigestRunId,
         /// Which of its recipients, from 0.
         recipient: i64,
+    },
+    /// The mail to an admin that somebody was erased (GD19).
+    ErasureMail {
+        /// Stable over retries.
+        delivery: DeliveryId,
+        /// Which admin.
+        admin: UserId,
+        /// The place of `member.erased`.
+        seq: i64,
     },
     /// A notification over any channel; the ledger says which.
     Delivery(DeliveryId),

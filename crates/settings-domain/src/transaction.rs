@@ -13,7 +13,7 @@ use crate::{
     policy::{Action, Actor, Denied, Mutation, Permission, Permit, Principal, Requirement, ScopeSet, permit},
     ports::{
         StoreError,
-        audit::{AuditSealer, Link},
+        audit::{AuditSealer, Link, is_unopened},
         store::{CallerId, Entry, Selector, Standing, Store, TenantReads, UnitOfWork},
     },
 };
@@ -170,7 +170,7 @@ pub async fn verify_chain(reads: &mut dyn TenantReads, sealer: &dyn AuditSealer)
             match sealer.check(&last, event, &part.salts) {
                 Ok(link) => {
                     last = link;
-                    let empty = event.openings.iter().filter(|o| o.sealed.is_none()).map(|o| o.field.as_str());
+                    let empty = event.openings.iter().filter(|o| is_unopened(o, &part.salts)).map(|o| o.field.as_str());
                     unopened.event(&event.record, empty);
                 }
                 Err(fault) => return broken(last, fault),

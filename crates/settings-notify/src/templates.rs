@@ -39,6 +39,7 @@ pub fn render(letter: &Letter) -> Rendered {
         Letter::InvitationAsked { workspace, invited, link } => {
             access::invitation_asked(workspace, invited.as_str(), link)
         }
+        Letter::MemberErased { workspace, seq, link } => events::member_erased(workspace, *seq, link),
         Letter::SignIn { link, expires_at } => access::sign_in(link.expose_secret(), *expires_at),
         Letter::Notification { workspace, headline, facts, link, settings_link } => {
             events::notification(workspace, headline, facts, link.as_deref(), settings_link)
@@ -56,7 +57,9 @@ pub(crate) fn link(letter: &Letter) -> Option<&str> {
     match letter {
         Letter::Invitation { link, .. } | Letter::SignIn { link, .. } => Some(link.expose_secret()),
         Letter::Notification { link, .. } => link.as_deref(),
-        Letter::ChannelFailing { link, .. } | Letter::InvitationAsked { link, .. } => Some(link),
+        Letter::ChannelFailing { link, .. }
+        | Letter::InvitationAsked { link, .. }
+        | Letter::MemberErased { link, .. } => Some(link),
         Letter::AuditDigest(letter) => Some(&letter.link),
     }
 }

@@ -1,10 +1,11 @@
 //! The audit chain in tables: appending, listing, handing stretches to the verifier.
 use crate::{
     db::{Cells, SqlDb, Stmt, Tx},
-    erasure,
+    erasure_work,
 };
 use settings_domain::{
     audit::{AuditEvent, AuditRecord, Opening, Risk, SealedEvent},
+    erasure::Survey,
     ids::{ApiKeyId, PersonId, WorkspaceId},
     ports::{
         StoreError,
@@ -168,11 +169,13 @@ pub async fn head<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Option<(i
 }
 
 /// Appends events under the tenant's lock: place and time run in the order of commits. Answers with the last one's place.
+/// `survey` is what an erasure knows of the chain already.
 pub async fn append<D: SqlDb>(
     tx: &mut Tx<D>,
     workspace: Uuid,
     sealer: &dyn AuditSealer,
     events: &[AuditEvent],
+    survey: Option<&Survey>,
 ) -> Result<Option<Link>, StoreError> {
     if events.is_empty() {
         return Ok(None);
@@ -192,7 +195,8 @@ pub async fn append<D: SqlDb>(
     for event in events {
         let vouching;
         let event = if event.closes_openings() {
-            let mut unopened = erasure::unopened(tx, workspace).await?;
+            let mut unopened =
+                erasure_work::unopened(tx, workspace, survey.unwrap_or(&Survey::default()), link.seq).await?;
             let own = event.personal().into_iter().filter(|f| f.person == PersonId::ERASED);
             own.for_each(|f| unopened.add(link.seq + 1, f.field));
             vouching = event.vouching(&unopened);
@@ -338,7 +342,8 @@ pub async fn chain<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, after: i64, limit:
     let (first, last) = (first.record.seq, last.record.seq);
     let stretch = |sql| Stmt::new(sql).bind(workspace).bind(first).bind(last);
     let openings = tx.all(stretch(CHAIN_OPENINGS), read_opening).await?;
-    let salts = tx.all(stretch(CHAIN_SALTS), read_salt).await?.into_iter().collect();
+    let mut salts: Salts = tx.all(stretch(CHAIN_SALTS), read_salt).await?.into_iter().collect();
+    salts.destroyed = erasure_work::left(tx, workspace).await?;
     attach(&mut events, openings);
     Ok(ChainPart { events, salts })
 }

@@ -1,8 +1,10 @@
 //! Erasure of a person: what is found of them, and the statements that take it away. All of them run in the one transaction
-//! that appends `member.erased`. Which column may hold what: `docs/adr/0011`.
-use crate::db::{SqlDb, Stmt, Tx};
+//! that appends `member.erased`; what it leaves to do is `erasure_work`. Which column may hold what: `docs/adr/0011`.
+use crate::{
+    db::{SqlDb, Stmt, Tx},
+    erasure_work,
+};
 use settings_domain::{
-    audit::Unopened,
     erasure::{ErasureWrite, Traces},
     ids::{PersonId, UserId},
     members::Member,
@@ -12,11 +14,6 @@ use settings_domain::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-/// How many places of the chain one statement empties: far below the time that a statement may take.
-const STEP: i64 = 10_000;
-/// How many unopened fields are read at a time.
-const READ: i64 = 50_000;
 
 statements! {
     /// The persons that an account is or was here, and the memberships of each.
@@ -32,10 +29,6 @@ statements! {
     INVITED_AS = "SELECT email FROM invitations WHERE workspace_id = $1 AND person_id = $2";
     /// An account with all that is known of it, vouched for or not.
     ACCOUNT = "SELECT issuer, subject, email, name, avatar_url FROM users WHERE id = $1";
-    /// The events that speak of a person. The tenant is named so that SQLite goes by the person's index: by the tenant's
-    /// primary key it would read the whole chain.
-    EVENTS_OF = "SELECT seq FROM audit_openings WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL \
-        AND seq > $3 GROUP BY seq ORDER BY seq LIMIT $4";
     /// Whether another workspace refers to an account. Asked in the directory's scope.
     ELSEWHERE = "SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM memberships WHERE user_id = $2 AND workspace_id <> $1) \
         OR EXISTS (SELECT 1 FROM invitations WHERE invited_by = $2 AND workspace_id <> $1) \
@@ -47,19 +40,19 @@ statements! {
     /// Somebody was.
     NOTE = "INSERT INTO erasures (workspace_id, subject) VALUES ($1, $2) ON CONFLICT (workspace_id, subject) DO NOTHING";
 
-    /// Where the openings of a person begin and end.
-    SPAN = "SELECT min(seq) AS first, max(seq) AS last FROM audit_openings \
-        WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL";
-    /// Empties a stretch of a person's openings.
-    EMPTY = "UPDATE audit_openings SET sealed = NULL, person_id = $3 \
-        WHERE (workspace_id = $1) IS TRUE AND person_id = $2 AND sealed IS NOT NULL AND seq >= $4 AND seq < $5";
-    /// Fields that can't be read, by place.
-    UNOPENED = "SELECT seq, field FROM audit_openings WHERE workspace_id = $1 AND sealed IS NULL AND seq > $2 \
-        ORDER BY seq LIMIT $3";
+    /// Fields of a stretch that are empty.
+    UNOPENED = "SELECT seq, field FROM audit_openings WHERE workspace_id = $1 AND sealed IS NULL AND seq > $2 AND seq <= $3";
     /// The memberships of an account.
     LEAVE = "DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2";
     /// When an account was last seen.
     UNSEEN = "DELETE FROM member_activity WHERE workspace_id = $1 AND user_id = $2";
+    /// Mails about links that somebody asked for.
+    UNQUEUE_ASKED = "DELETE FROM outbox WHERE workspace_id = $1 AND kind = 'invitation' AND id IN \
+        (SELECT delivery_id FROM invitation_asks WHERE workspace_id = $1 AND user_id = $2)";
+    /// Who was told of such links.
+    UNASKED = "DELETE FROM invitation_asks WHERE workspace_id = $1 AND user_id = $2";
+    /// Mails about the erasures of others.
+    UNQUEUE_TOLD = "DELETE FROM outbox WHERE workspace_id = $1 AND kind = 'member-erased' AND subject_id = $2";
     /// Keys of an account keep working, and nobody made them.
     KEYS = "UPDATE api_keys SET created_by = NULL WHERE workspace_id = $1 AND created_by = $2";
     /// Invitations that an account sent were sent by nobody.
@@ -135,8 +128,13 @@ async fn persons<D: SqlDb>(
     Ok((persons, members))
 }
 
-/// Everything but which accounts no other workspace refers to.
-pub async fn traces<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -> Result<Option<Traces>, StoreError> {
+/// Everything but which accounts no other workspace refers to. `hold` keeps the accounts as they are until the commit.
+pub async fn traces<D: SqlDb>(
+    tx: &mut Tx<D>,
+    workspace: Uuid,
+    user: UserId,
+    hold: bool,
+) -> Result<Option<Traces>, StoreError> {
     let (mut persons, members) = persons(tx, workspace, user).await?;
     if !members.contains_key(&user) {
         return Ok(None);
@@ -149,10 +147,11 @@ pub async fn traces<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -> 
         addresses: BTreeSet::new(),
         texts: BTreeSet::new(),
         accounts: BTreeSet::new(),
-        events: 0,
     };
     for account in traces.members.iter().map(|m| m.user).collect::<Vec<_>>() {
-        tx.run(Stmt::new(LOCK_ACCOUNT).bind(account.as_uuid())).await?;
+        if hold {
+            tx.run(Stmt::new(LOCK_ACCOUNT).bind(account.as_uuid())).await?;
+        }
         let columns = ["issuer", "subject", "email", "name", "avatar_url"];
         let stmt = Stmt::new(ACCOUNT).bind(account.as_uuid());
         let texts =
@@ -179,31 +178,8 @@ pub async fn traces<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -> 
         persons.extend(tx.all(stmt, |row| row.id("id").map(PersonId::from_uuid)).await?);
     }
     traces.texts.extend(traces.addresses.iter().map(|a| a.as_str().to_owned()));
-    traces.events = events(tx, workspace, &persons).await?;
     traces.persons = persons;
     Ok(Some(traces))
-}
-
-/// How many events speak of any of the persons.
-async fn events<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, persons: &BTreeSet<PersonId>) -> Result<i64, StoreError> {
-    let mut count = 0;
-    // Nearly always one person. An event that speaks of two that are the same is counted once.
-    let mut seen = BTreeSet::new();
-    for person in persons {
-        let mut after = 0;
-        loop {
-            let stmt = Stmt::new(EVENTS_OF).bind(workspace).bind(person.as_uuid()).bind(after).bind(READ);
-            let places = tx.all(stmt, |row| row.int("seq")).await?;
-            let Some(last) = places.last() else { break };
-            after = *last;
-            if persons.len() == 1 {
-                count += i64::try_from(places.len()).unwrap_or(i64::MAX);
-            } else {
-                seen.extend(places);
-            }
-        }
-    }
-    Ok(count + i64::try_from(seen.len()).unwrap_or(i64::MAX))
 }
 
 /// Whether no workspace but this one refers to an account. The transaction must be in the directory's scope.
@@ -215,14 +191,14 @@ pub async fn is_alone<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, user: UserId) -
 /// Writes.
 pub async fn write<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, write: &ErasureWrite) -> Result<(), StoreError> {
     tx.run(Stmt::new(NOTE).bind(workspace).bytes(write.subject.as_bytes())).await?;
+    erasure_work::begin(tx, workspace, write).await?;
     for user in &write.users {
-        for sql in [LEAVE, UNSEEN, KEYS, SENT] {
+        for sql in [LEAVE, UNSEEN, UNQUEUE_ASKED, UNASKED, UNQUEUE_TOLD, KEYS, SENT] {
             tx.run(Stmt::new(sql).bind(workspace).bind(user.as_uuid())).await?;
         }
         undeliver(tx, workspace, user.as_uuid()).await?;
     }
     for person in &write.persons {
-        empty(tx, workspace, *person).await?;
         for sql in [UNQUEUE, UNINVITE, FORGET_PERSON] {
             tx.run(Stmt::new(sql).bind(workspace).bind(person.as_uuid())).await?;
         }
@@ -263,45 +239,6 @@ pub async fn forget_links<D: SqlDb>(tx: &mut Tx<D>, addresses: &BTreeSet<EmailKe
 async fn undeliver<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, to: Uuid) -> Result<(), StoreError> {
     let stmt = Stmt::new(DELIVERIES).bind(workspace).bind(to).bind(PersonId::ERASED.as_uuid());
     tx.run(stmt).await.map(drop)
-}
-
-/// Empties a person's openings, in steps along the index.
-async fn empty<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, person: PersonId) -> Result<(), StoreError> {
-    let span = Stmt::new(SPAN).bind(workspace).bind(person.as_uuid());
-    let (first, last) =
-        tx.one(span, |row| Ok((row.get::<Option<i64>>("first")?, row.get::<Option<i64>>("last")?))).await?;
-    let (Some(mut from), Some(last)) = (first, last) else { return Ok(()) };
-    while from <= last {
-        let stmt = Stmt::new(EMPTY).bind(workspace).bind(person.as_uuid()).bind(PersonId::ERASED.as_uuid());
-        tx.run(stmt.bind(from).bind(from + STEP)).await?;
-        from += STEP;
-    }
-    Ok(())
-}
-
-/// What of the chain can't be read.
-pub async fn unopened<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid) -> Result<Unopened, StoreError> {
-    let mut unopened = Unopened::default();
-    let mut after = 0;
-    loop {
-        let stmt = Stmt::new(UNOPENED).bind(workspace).bind(after).bind(READ);
-        let mut fields = tx.all(stmt, |row| Ok((row.int("seq")?, row.text("field")?))).await?;
-        let whole = i64::try_from(fields.len()).is_ok_and(|n| n < READ);
-        let Some(last) = fields.last().map(|(seq, _)| *seq) else { return Ok(unopened) };
-        if !whole {
-            // The last event may go on in the next portion. An event has a handful of fields, so others are left.
-            fields.retain(|(seq, _)| *seq < last);
-        }
-        // Sorted here: databases collate.
-        fields.sort_unstable();
-        after = fields.last().map_or(last, |(seq, _)| *seq);
-        for (seq, field) in &fields {
-            unopened.add(*seq, field);
-        }
-        if whole {
-            return Ok(unopened);
-        }
-    }
 }
 
 /// Digests that began keep the number and order of their recipients, which their mails go by. A mail that still waits is

@@ -23,6 +23,7 @@ pub mod directory;
 pub mod engine;
 pub mod environments;
 pub mod erasure;
+pub mod erasure_work;
 pub mod error;
 pub mod events;
 mod group_read;

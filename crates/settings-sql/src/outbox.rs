@@ -13,7 +13,7 @@ use settings_domain::{
     notices::Notice,
     ports::{
         StoreError,
-        outbox::{AskLetter, Claimed, Fate, InvitationLetter, Job},
+        outbox::{AdminLetter, AskLetter, Claimed, Fate, InvitationLetter, Job},
     },
     text::Email,
 };
@@ -25,6 +25,7 @@ const SIGN_IN: &str = "sign-in";
 const AUDIT_DIGEST: &str = "audit-digest";
 const NOTIFICATION: &str = "notification";
 const SEAT_QUANTITY: &str = "seat-quantity";
+const MEMBER_ERASED: &str = "member-erased";
 /// The generation of a message about an invitation that is no link's: somebody asks for a new one.
 const ASKED: i64 = 0;
 
@@ -51,6 +52,11 @@ statements! {
         WHERE a.workspace_id = $1 AND a.delivery_id = $2 AND i.generation = a.generation AND i.state = 'pending' \
         AND i.expires_at <= ", now!(), " AND w.deleted_at IS NULL AND m.removed_at IS NULL AND m.role = 'admin' \
         AND u.email_verified = 1 AND u.email IS NOT NULL");
+    /// Who an admin is, as they are now.
+    ADMIN_LETTER = "SELECT u.email AS email, w.name AS workspace, w.slug AS slug FROM memberships m \
+        JOIN workspaces w ON w.id = m.workspace_id JOIN users u ON u.id = m.user_id WHERE m.workspace_id = $1 \
+        AND m.user_id = $2 AND m.removed_at IS NULL AND m.role = 'admin' AND w.deleted_at IS NULL \
+        AND u.email_verified = 1 AND u.email IS NOT NULL";
     /// Where a sign-in link goes.
     SIGN_IN_LETTER = concat!("SELECT email, expires_at FROM sign_in_links \
         WHERE id = $1 AND used_at IS NULL AND expires_at > ", now!());
@@ -112,6 +118,9 @@ fn read<D: SqlDb>(row: &Cells<'_, D>) -> Result<Claimed, StoreError> {
         (AUDIT_DIGEST, Some(workspace)) => {
             Job::AuditDigest(WorkspaceId::from_uuid(workspace), DigestRunId::from_uuid(subject), row.int("generation")?)
         }
+        (MEMBER_ERASED, Some(workspace)) => {
+            Job::MemberErased(WorkspaceId::from_uuid(workspace), UserId::from_uuid(subject), row.int("generation")?)
+        }
         (NOTIFICATION, Some(workspace)) => Job::Notification(WorkspaceId::from_uuid(workspace)),
         (SEAT_QUANTITY, Some(workspace)) => Job::SeatQuantity(WorkspaceId::from_uuid(workspace)),
         (SIGN_IN, None) => Job::SignIn(SignInId::from_uuid(subject)),
@@ -128,6 +137,7 @@ pub const fn scope(message: &Claimed) -> Scope {
         Job::Invitation(workspace, ..)
         | Job::InvitationAsked(workspace, _)
         | Job::AuditDigest(workspace, ..)
+        | Job::MemberErased(workspace, ..)
         | Job::Notification(workspace)
         | Job::SeatQuantity(workspace) => Scope::tenant(workspace.as_uuid()),
         Job::SignIn(_) => Scope::directory(),
@@ -141,6 +151,7 @@ pub async fn queue<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, notice: &Notice) -
             (delivery, INVITATION, invitation.as_uuid(), *generation)
         }
         Notice::AuditDigestMail { delivery, run, recipient } => (delivery, AUDIT_DIGEST, run.as_uuid(), *recipient),
+        Notice::ErasureMail { delivery, admin, seq } => (delivery, MEMBER_ERASED, admin.as_uuid(), *seq),
         Notice::Delivery(delivery) => (delivery, NOTIFICATION, delivery.as_uuid(), 0),
         Notice::SeatQuantity(delivery) => (delivery, SEAT_QUANTITY, workspace, 0),
     };
@@ -218,6 +229,19 @@ pub async fn ask<D: SqlDb>(
         }
     }
     Ok(any)
+}
+
+/// What a mail to an admin needs.
+pub async fn admin_letter<D: SqlDb>(
+    tx: &mut Tx<D>,
+    workspace: WorkspaceId,
+    admin: UserId,
+) -> Result<Option<AdminLetter>, StoreError> {
+    let stmt = Stmt::new(ADMIN_LETTER).bind(workspace.as_uuid()).bind(admin.as_uuid());
+    tx.first(stmt, |row| {
+        Ok(AdminLetter { to: row.parse("email")?, workspace: row.text("workspace")?, slug: row.parse("slug")? })
+    })
+    .await
 }
 
 /// What the mail to an admin needs.

@@ -106,7 +106,11 @@ async fn write<E: Engine>(session: &mut Session<E>, set: &ChangeSet) -> Result<O
             session.engine.rescope(tx, session.scope).await?;
         }
     }
-    let last = audit::append(tx, workspace, session.sealer.as_ref(), set.events()).await?;
+    let survey = set.writes().iter().find_map(|w| match w {
+        Write::Erasure(w) => Some(&w.survey),
+        _ => None,
+    });
+    let last = audit::append(tx, workspace, session.sealer.as_ref(), set.events(), survey).await?;
     for notice in set.notices() {
         outbox::queue(tx, workspace, notice).await?;
     }

@@ -21,7 +21,7 @@ use settings_domain::{
         billing::{BillingQueue, Reported},
         directory::{ActivityLog, Directory, OwnWorkspace, Sightings, Upkeep},
         identity::Profile,
-        outbox::{AskLetter, Claimed, DueDigests, Fate, InvitationLetter, Outbox},
+        outbox::{AdminLetter, AskLetter, Claimed, DueDigests, Fate, InvitationLetter, Outbox},
         store::{KeyDirectory, KeyStanding, Page, ResolvedModel, ResolvedVariables, Resolving},
         vault::{DataKeyStore, OldWrapping, Rewrapped, WrappedDataKey},
     },
@@ -194,6 +194,10 @@ impl<E: Engine> Outbox for SqlStore<E> {
     async fn ask_letter(&self, workspace: WorkspaceId, delivery: DeliveryId) -> Result<Option<AskLetter>, StoreError> {
         let mut tx = self.engine.begin_read(Scope::tenant(workspace.as_uuid())).await?;
         outbox::ask_letter(&mut tx, workspace, delivery).await
+    }
+    async fn admin_letter(&self, workspace: WorkspaceId, admin: UserId) -> Result<Option<AdminLetter>, StoreError> {
+        let mut tx = self.engine.begin_read(Scope::tenant(workspace.as_uuid())).await?;
+        outbox::admin_letter(&mut tx, workspace, admin).await
     }
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
         outbox::sign_in_letter(&mut self.engine.single().await?, id).await

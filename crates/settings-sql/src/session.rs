@@ -4,8 +4,8 @@ use crate::{
     db::Tx,
     deliveries,
     engine::{Engine, Scope},
-    environments, erasure, events, idempotency, invitations, members, models, notifications, persist, references,
-    secrets, variables, webhook_subscriptions, workspaces,
+    environments, erasure, erasure_work, events, idempotency, invitations, members, models, notifications, persist,
+    references, secrets, variables, webhook_subscriptions, workspaces,
 };
 use async_trait::async_trait;
 use settings_domain::{
@@ -16,7 +16,7 @@ use settings_domain::{
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
-    erasure::Traces,
+    erasure::{Survey, Traces},
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
@@ -266,6 +266,15 @@ impl<E: Engine> TenantReads for Session<E> {
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         audit::chain(&mut self.tx, self.scope.workspace, after, limit).await
     }
+    async fn glimpse(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
+        erasure::traces(&mut self.tx, self.scope.workspace, user, false).await
+    }
+    async fn survey(&mut self, from: Survey) -> Result<Survey, StoreError> {
+        erasure_work::survey(&mut self.tx, self.scope.workspace, from).await
+    }
+    async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError> {
+        erasure_work::erased_since(&mut self.tx, self.scope.workspace, seq).await
+    }
 }
 
 #[async_trait]
@@ -288,7 +297,7 @@ impl<E: Engine> UnitOfWork for Session<E> {
     }
     async fn traces(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
         let workspace = self.scope.workspace;
-        let Some(mut traces) = erasure::traces(&mut self.tx, workspace, user).await? else { return Ok(None) };
+        let Some(mut traces) = erasure::traces(&mut self.tx, workspace, user, true).await? else { return Ok(None) };
         // What other tenants know of an account is seen in the directory's scope only.
         self.engine.rescope(&mut self.tx, Scope::directory().by(self.scope.user)).await?;
         for account in traces.members.iter().map(|m| m.user).collect::<Vec<_>>() {

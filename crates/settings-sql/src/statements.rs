@@ -173,6 +173,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         crate::environments::ALL,
         crate::members::ALL,
         crate::erasure::ALL,
+        crate::erasure_work::ALL,
         crate::invitations::ALL,
         crate::api_keys::ALL,
         crate::audit::ALL,

@@ -25,6 +25,11 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/sqlite");
 /// How long a transaction waits for another process's lock, and a call for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often the write-ahead log is tried to be emptied after an erasure.
+const SCRUBS: u32 = 20;
+/// How long to wait between.
+const SCRUB_PAUSE: Duration = Duration::from_millis(100);
+
 /// An open SQLite database.
 pub type Database = settings_sql::Database<Lite>;
 /// The store over SQLite.
@@ -188,9 +193,23 @@ impl Engine for Lite {
     }
     async fn scrub(&self) -> Result<(), StoreError> {
         // Freed bytes of the file are zeroed (`secure_delete`); what they were still stands in the write-ahead log.
-        // A reader may keep it there a while longer: then it goes with the next checkpoint.
-        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
-        checkpoint.map(drop).map_err(|e| self.manner.suspicion.classify(e))
+        // A reader may keep it there a while longer: then it goes with the next checkpoint. Nobody who writes waits for that
+        // reader, so this asks now and then instead of holding the lock until it is gone.
+        for attempt in 0..SCRUBS {
+            if attempt > 0 {
+                tokio::time::sleep(SCRUB_PAUSE).await;
+            }
+            let mut conn = self.writer.acquire().await.map_err(|e| self.manner.suspicion.classify(e))?;
+            let impatient = sqlx::query("PRAGMA busy_timeout = 0").execute(&mut *conn).await;
+            let done = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+            let patient = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+            let patient = sqlx::query(sqlx::AssertSqlSafe(patient)).execute(&mut *conn).await;
+            impatient.and(patient).map_err(|e| self.manner.suspicion.classify(e))?;
+            if done.map_err(|e| self.manner.suspicion.classify(e))? == 0 {
+                return Ok(());
+            }
+        }
+        Err(StoreError::unavailable("somebody still reads an older state of the database"))
     }
     async fn close(&self) {
         self.readers.close().await;

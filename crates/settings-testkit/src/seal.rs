@@ -38,6 +38,7 @@ impl PlainSealer {
         match (&opening.sealed, salts.get(&opening.person)) {
             (None, _) if opening.person == PersonId::ERASED => Ok(()),
             (None, _) => Err("an opening is gone although its person is not erased"),
+            (Some(_), None) if salts.destroyed.contains(&opening.person) => Ok(()),
             (Some(_), None) => Err("an opening is there although its person is erased"),
             (Some(sealed), Some(salt)) => {
                 let value = std::str::from_utf8(sealed).map_err(|_| "an opening is no text")?;

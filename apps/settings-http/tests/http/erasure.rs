@@ -1,13 +1,8 @@
 //! Erasure (GD01 to GD20): nothing names the person any more, the log still verifies, and nothing is erased by mistake.
-use crate::support::{
-    Answer, Member, Site, Store, Tenant, Value, assert_unchanged, eventually, json, on_both_stores, tenant::Person,
-    unique,
-};
+use crate::support::{Answer, Member, Site, Store, Tenant, Value, assert_unchanged, eventually, json, on_both_stores};
 use futures_util::future::join;
-use std::fmt::Write as _;
 
 on_both_stores!(
-    nothing_names_an_erased_person,
     an_erasure_is_confirmed_by_the_address_and_done_once,
     a_workspace_keeps_its_last_admin_from_erasure,
     a_removed_member_can_be_erased,
@@ -20,154 +15,12 @@ on_both_stores!(
     an_erasure_and_a_role_change_leave_no_member,
 );
 
-fn erase_path(tenant: &Tenant, id: &str) -> String {
+pub(crate) fn erase_path(tenant: &Tenant, id: &str) -> String {
     tenant.path(&format!("/workspace/members/{id}/erase"))
 }
 
 async fn erase(tenant: &Tenant, by: &Member, whom: &Member) -> Answer {
     by.post(erase_path(tenant, &whom.id), json!({"confirm": whom.person.email})).await
-}
-
-/// A text in every spelling in which it might turn up again.
-fn spellings(text: &str) -> Vec<Vec<u8>> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-    let mut all: Vec<Vec<u8>> = Vec::new();
-    for text in [text.to_owned(), text.to_lowercase(), text.to_uppercase()] {
-        let hex = text.bytes().fold(String::new(), |mut all, b| {
-            let _ = write!(all, "{b:02x}");
-            all
-        });
-        let utf16: Vec<u16> = text.encode_utf16().collect();
-        let url: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        let escaped = text.chars().fold(String::new(), |mut all, c| {
-            let _ = if c.is_ascii_alphanumeric() { write!(all, "{c}") } else { write!(all, "\\u{:04x}", u32::from(c)) };
-            all
-        });
-        // Base64 of a text depends on where in its threes it begins; the middle is the same each time.
-        for n in 0..3 {
-            let shifted = STANDARD_NO_PAD.encode([&vec![b'x'; n], text.as_bytes()].concat());
-            let middle = shifted[4..shifted.len() - 4].to_owned();
-            all.push(middle.replace('+', "-").replace('/', "_").into_bytes());
-            all.push(middle.into_bytes());
-        }
-        all.push(utf16.iter().flat_map(|u| u.to_le_bytes()).collect());
-        all.push(utf16.iter().flat_map(|u| u.to_be_bytes()).collect());
-        all.push(hex.to_uppercase().into_bytes());
-        all.extend(
-            [hex, url.replace('+', "%20"), url, escaped, text.chars().rev().collect(), text].map(String::into_bytes),
-        );
-    }
-    all.sort();
-    all.dedup();
-    all
-}
-
-/// Where, if anywhere, a text is in any of its spellings.
-fn found(needles: &[Vec<u8>], haystack: &[u8]) -> Option<String> {
-    let hit = needles.iter().find(|n| haystack.windows(n.len()).any(|w| w == n.as_slice()))?;
-    Some(String::from_utf8_lossy(hit).into_owned())
-}
-
-/// A member whose every trait can be searched for, and who has left traces in every feature.
-async fn somebody(tenant: &Tenant) -> (Member, Vec<String>) {
-    let mark = unique();
-    let person = Person {
-        subject: format!("auth0|canary-subject-{mark}"),
-        email: format!("Canary.Mail+{mark}@Example.org"),
-        name: format!("Canary Called {mark}"),
-    };
-    tenant.invite(&person.email, "admin").await;
-    let member = tenant.joins(person).await;
-    let avatar = format!("https://img.example.org/canary-avatar-{mark}.png");
-    let mut claims = member.person.claims();
-    claims["picture"] = json!(avatar);
-    let token = crate::support::issuer::Issuer::shared().token(&claims);
-    tenant.site.bearer(token).get(tenant.path("/workspace")).await.ok();
-    let me = tenant.admin.get(tenant.path(&format!("/workspace/members/{}", member.id))).await.ok();
-    assert_eq!(me["avatarUrl"], avatar.as_str());
-    let Person { subject, email, name } = member.person.clone();
-    (member, vec![subject, email, name, avatar])
-}
-
-async fn leave_traces(tenant: &Tenant, whom: &Member) {
-    let email = &whom.person.email;
-    let body = json!({"name": "a key", "scopes": ["runs:read"]});
-    whom.post(tenant.path("/workspace/api-keys"), body).once(&format!("key-by-{email}")).await.created();
-    let body = json!({"email": format!("invited.{}@example.org", unique()), "role": "viewer"});
-    whom.post(tenant.path("/workspace/members"), body).once(&unique()).await.created();
-    let digest = json!({"enabled": true, "frequency": "daily", "hourUTC": 3, "includeRiskLevels": ["high"],
-        "recipients": [email, "other@example.org"]});
-    tenant.admin.put(tenant.path("/workspace/audit-digest"), digest).await.ok();
-    let wanted = json!({"preferences": [{"event": "run_failed", "channels": ["email"], "recipients": [email]}]});
-    tenant.admin.put(tenant.path("/workspace/notifications"), wanted).await.ok();
-    whom.post(tenant.path("/workspace/notifications/test"), json!({"channel": "email"})).await;
-    let path = tenant.path(&format!("/workspace/members/{}", whom.id));
-    tenant.admin.put(&path, json!({"role": "editor"})).await.ok();
-    tenant.admin.get(tenant.path("/workspace/members")).await.ok();
-    // A call that is refused, and is written down a minute later.
-    whom.put(&path, json!({"role": "admin"})).await.problem(403, "forbidden");
-}
-
-async fn nothing_names_an_erased_person(store: Store) {
-    let site = Site::own(store, &[("RUST_LOG", Some("trace"))]).await;
-    let tenant = site.tenant().await;
-    let (whom, texts) = somebody(&tenant).await;
-    leave_traces(&tenant, &whom).await;
-    let email = whom.person.email.clone();
-    let (answer, events) = {
-        let path = erase_path(&tenant, &whom.id);
-        let call = tenant.admin.post(path, json!({"confirm": email.to_lowercase()}));
-        let answer = call.header("x-request-id", format!("erase-{email}")).once("an-erasure").await;
-        (answer.ok(), tenant.events().await)
-    };
-    assert_eq!(answer["tombstone"], "erased");
-    assert_eq!(answer["accountErased"], true);
-    assert_eq!(answer["activeApiKeys"].as_array().unwrap().len(), 1);
-    assert!(answer["auditEventsRewritten"].as_i64().unwrap() >= 5, "{answer}");
-    assert!(answer["receipt"].as_str().unwrap().starts_with("settings-erasure/"), "{answer}");
-    let last = events.last().unwrap();
-    assert_eq!((&last["action"], &last["risk"]), (&json!("member.erased"), &json!("critical")));
-    assert_eq!((&last["targetId"], &last["requestId"]), (&json!("erased"), &json!("erased")));
-    assert_eq!(last["personId"], tenant.admin.id.as_str(), "who erased stays known");
-    tenant.intact().await;
-    // The same call is answered with the same receipt.
-    let again = tenant.admin.post(erase_path(&tenant, &whom.id), json!({"confirm": email.to_lowercase()}));
-    let again = again.once("an-erasure").await;
-    assert_eq!(again.ok()["receipt"], answer["receipt"]);
-
-    let mut needles: Vec<Vec<u8>> = texts.iter().flat_map(|t| spellings(t)).collect();
-    let paths = [
-        "/audit/events?limit=100",
-        "/workspace/members",
-        "/workspace/invitations",
-        "/workspace/api-keys",
-        "/workspace/audit-digest",
-        "/workspace/notifications",
-        "/workspace/notifications/deliveries",
-    ];
-    for path in paths {
-        let answer = tenant.admin.get(tenant.path(path)).await;
-        assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(found(&needles, &answer.body), None, "{path}");
-        assert!(!String::from_utf8_lossy(&answer.body).contains(&whom.id), "the account's id is in {path}");
-    }
-    for path in ["/metrics", "/dev/mailbox"] {
-        assert_eq!(found(&needles, &site.anonymous().get(path).await.body), None, "{path}");
-    }
-    site.server.stop();
-    let mut lines = site.server.log.to_the_end();
-    lines.extend(site.server.out.to_the_end());
-    assert!(lines.len() > 100, "the log is too short to prove anything");
-    assert_eq!(found(&needles, lines.join("\n").as_bytes()), None, "the log at level trace");
-    // The account's id too, as text and as the bytes that SQLite keeps.
-    let id = whom.id.replace('-', "");
-    let bytes = (0..16).map(|n| u8::from_str_radix(&id[2 * n..2 * n + 2], 16).unwrap()).collect();
-    needles.extend([whom.id.clone().into_bytes(), id.into_bytes(), bytes]);
-    let data = site.home.raw_data().await;
-    assert!(data.len() > 2, "there is nothing to search");
-    for (name, content) in data {
-        assert_eq!(found(&needles, &content), None, "{name}");
-    }
 }
 
 async fn an_erasure_is_confirmed_by_the_address_and_done_once(store: Store) {

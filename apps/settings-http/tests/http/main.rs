@@ -28,6 +28,8 @@ mod delivery_crashes;
 mod demo;
 mod emails;
 mod erasure;
+mod erasure_crashes;
+mod erasure_traces;
 mod events;
 mod golden;
 mod idempotency;

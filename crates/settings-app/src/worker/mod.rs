@@ -196,6 +196,15 @@ impl App {
                     link: format!("{}/{}/settings/members", self.rules.public_url, l.slug),
                 },
             }),
+            Job::MemberErased(workspace, admin, seq) => store.admin_letter(workspace, admin).await?.map(|l| Mail {
+                delivery: message.delivery,
+                to: l.to,
+                letter: Letter::MemberErased {
+                    workspace: l.workspace,
+                    seq,
+                    link: format!("{}/{}/settings/audit", self.rules.public_url, l.slug),
+                },
+            }),
             Job::AuditDigest(workspace, run, recipient) => {
                 self.audit_digest_mail(message.delivery, workspace, run, recipient).await?
             }

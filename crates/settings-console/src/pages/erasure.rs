@@ -111,9 +111,16 @@ async fn erase(cx: Arc<Cx>) -> Answer {
             return Ok(respond::see_other(&cx.site().at("/")));
         }
         Ok(done) => {
-            let note = app.erasure_receipt(permit.scope().workspace(), done.value()).await;
-            let note = note.inspect_err(|error| tracing::error!(%error, "no receipt of an erasure")).ok();
-            return receipt(&cx, done.value(), note.as_deref());
+            let workspace = permit.scope().workspace();
+            // Whatever becomes of the receipt, the erasure stands.
+            let run = app.erasure(workspace, done.value().seq).await.ok().flatten();
+            let run = run.filter(|run| run.completed_at.is_some());
+            let mut note = None;
+            if let Some(run) = &run {
+                let made = app.erasure_receipt(workspace, run).await;
+                note = made.inspect_err(|error| tracing::error!(%error, "no receipt of an erasure")).ok();
+            }
+            return receipt(&cx, done.value(), run.is_some(), note.as_deref());
         }
         Err(failure) => failure,
     };
@@ -132,7 +139,7 @@ async fn erase(cx: Arc<Cx>) -> Answer {
     form(&cx, &m, &keys, &faults, status)
 }
 
-fn receipt(cx: &Cx, erased: &Erased, note: Option<&str>) -> Answer {
+fn receipt(cx: &Cx, erased: &Erased, complete: bool, note: Option<&str>) -> Answer {
     let events = usize::try_from(erased.events).unwrap_or(usize::MAX);
     let body = html! {
         div.dlg-body {
@@ -150,6 +157,10 @@ fn receipt(cx: &Cx, erased: &Erased, note: Option<&str>) -> Answer {
                         p { a href=(cx.url("api-keys?creator=departed")) { "Look at these keys" } }
                     }
                 }
+            }
+            @if !complete {
+                p { "What nobody can read any more is still being emptied. That goes on by itself. The receipt is made when it is done: "
+                    code { "GET /workspace/erasures/" (erased.seq) } "." }
             }
             @if let Some(note) = note {
                 div.field {

@@ -310,6 +310,29 @@ fn hiding_somebody_without_an_erasure() {
 }
 
 #[test]
+fn an_erasure_verifies_with_every_opening_that_is_emptied() {
+    let mut log = Log::of_two_people(1);
+    let (ada, bob) = (log.member(ADA).person, log.member(BOB).person);
+    log.begin_to_erase(ada);
+    let theirs: Vec<_> = (0..log.events.len())
+        .flat_map(|e| (0..log.events[e].openings.len()).map(move |o| (e, o)))
+        .filter(|(e, o)| log.events[*e].openings[*o].person == ada)
+        .collect();
+    assert!(theirs.len() > 4);
+    for (event, opening) in theirs {
+        assert!(log.verify().is_ok(), "before opening {opening} of event {event} is emptied");
+        let opening = &mut log.events[event].openings[opening];
+        assert_eq!(audit_keys().open(log.workspace, 1, opening, &log.salts).unwrap(), None, "nobody reads it");
+        (opening.sealed, opening.person) = (None, PersonId::ERASED);
+    }
+    assert!(log.verify().is_ok());
+    // Somebody else is said to be under erasure, and no event says so.
+    log.salts.remove(&bob);
+    log.salts.destroyed.insert(bob);
+    assert_eq!(log.verify().map_err(|(seq, _)| seq), Err(7));
+}
+
+#[test]
 fn openings_may_come_in_any_order() {
     let mut log = Log::of_two_people(1);
     log.events.iter_mut().for_each(|e| e.openings.reverse());

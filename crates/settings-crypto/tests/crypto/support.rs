@@ -4,12 +4,12 @@ use settings_crypto::{AuditKeys, RootKey, Tokens};
 use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
     audit::{AuditEvent, SealedEvent, Unopened, UnopenedCheck},
-    erasure::{Found, Traces, erase},
+    erasure::{Found, Survey, Traces, erase},
     ids::{ApiKeyId, PersonId, UserId, WorkspaceId},
     impact::Guard,
     members::{Headcount, Member},
     policy::{Actor, Role, Scope, ScopeSet, actions, permit},
-    ports::audit::{AuditSealer as _, Link, Salts},
+    ports::audit::{AuditSealer as _, Link, Salts, is_unopened},
     tokens::{Digest, Seal},
 };
 use time::{Duration, OffsetDateTime};
@@ -92,10 +92,19 @@ pub(crate) fn member_erased(by: &Member, whom: PersonId) -> AuditEvent {
         addresses: [].into(),
         texts: [].into(),
         accounts: [].into(),
-        events: 1,
     };
     let heads = Headcount { members: 2, admins: 2, pending: 0 };
-    let found = Found { traces, heads, sent: vec![], keys: vec![], digest: None, notifications: None, head: 0 };
+    let found = Found {
+        traces,
+        heads,
+        sent: vec![],
+        keys: vec![],
+        digest: None,
+        notifications: None,
+        survey: Survey::default(),
+        admins: vec![],
+        named_in: vec![],
+    };
     erase(&permit, &found, Digest::none(), &user.to_string()).unwrap().set().events()[0].clone()
 }
 
@@ -123,7 +132,7 @@ impl Log {
         if event.closes_openings() {
             let mut unopened = Unopened::default();
             let empty = self.events.iter().flat_map(|e| e.openings.iter().map(move |o| (e.record.seq, o)));
-            empty.filter(|(_, o)| o.sealed.is_none()).for_each(|(seq, o)| unopened.add(seq, &o.field));
+            empty.filter(|(_, o)| is_unopened(o, &self.salts)).for_each(|(seq, o)| unopened.add(seq, &o.field));
             let own = event.personal().into_iter().filter(|p| p.person == PersonId::ERASED);
             own.for_each(|p| unopened.add(self.last().seq + 1, p.field));
             event = event.vouching(&unopened);
@@ -150,6 +159,12 @@ impl Log {
         self.hide(person);
         self.append(&member_erased(&self.member(9), person));
     }
+    /// The first half of it: the salt is destroyed, and no opening is empty yet.
+    pub(crate) fn begin_to_erase(&mut self, person: PersonId) {
+        self.salts.remove(&person);
+        self.salts.destroyed.insert(person);
+        self.append(&member_erased(&self.member(9), person));
+    }
     /// The same, and nothing says so.
     pub(crate) fn hide(&mut self, person: PersonId) {
         self.salts.remove(&person);
@@ -161,7 +176,7 @@ impl Log {
         let keys = audit_keys();
         let mut unopened = UnopenedCheck::default();
         let end = self.events.iter().try_fold(Link::START, |last, event| {
-            let empty = event.openings.iter().filter(|o| o.sealed.is_none()).map(|o| o.field.as_str());
+            let empty = event.openings.iter().filter(|o| is_unopened(o, &self.salts)).map(|o| o.field.as_str());
             unopened.event(&event.record, empty);
             keys.check(&last, event, &self.salts).map_err(|fault| (last.seq + 1, fault))
         })?;

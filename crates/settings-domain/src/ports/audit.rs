@@ -3,7 +3,7 @@ use crate::{
     audit::{AuditEvent, AuditRecord, Commitment, Opening, SealedEvent},
     ids::{PersonId, WorkspaceId},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// The keys refused.
@@ -25,8 +25,58 @@ impl Link {
     pub const START: Self = Self { seq: 0, hash: [0; 32] };
 }
 
-/// Wrapped salts by person.
-pub type Salts = BTreeMap<PersonId, Vec<u8>>;
+/// Wrapped salts by person, and whose salt an erasure destroyed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Salts {
+    kept: BTreeMap<PersonId, Vec<u8>>,
+    /// Persons without a salt whose openings are still being emptied: nobody can read them, and nobody ever will.
+    pub destroyed: BTreeSet<PersonId>,
+}
+
+impl Salts {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { kept: BTreeMap::new(), destroyed: BTreeSet::new() }
+    }
+}
+
+impl std::fmt::Debug for Salts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Salts").field("destroyed", &self.destroyed).finish_non_exhaustive()
+    }
+}
+
+impl std::ops::Deref for Salts {
+    type Target = BTreeMap<PersonId, Vec<u8>>;
+    fn deref(&self) -> &Self::Target {
+        &self.kept
+    }
+}
+
+impl std::ops::DerefMut for Salts {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.kept
+    }
+}
+
+impl FromIterator<(PersonId, Vec<u8>)> for Salts {
+    fn from_iter<T: IntoIterator<Item = (PersonId, Vec<u8>)>>(salts: T) -> Self {
+        Self { kept: salts.into_iter().collect(), destroyed: BTreeSet::new() }
+    }
+}
+
+impl<const N: usize> From<[(PersonId, Vec<u8>); N]> for Salts {
+    fn from(salts: [(PersonId, Vec<u8>); N]) -> Self {
+        salts.into_iter().collect()
+    }
+}
+
+/// Whether nobody can read an opening any more: it is empty, or will be, since the salt is destroyed.
+#[must_use]
+pub fn is_unopened(opening: &Opening, salts: &Salts) -> bool {
+    opening.sealed.is_none() || salts.destroyed.contains(&opening.person) && !salts.contains_key(&opening.person)
+}
 
 /// What a signed note says about a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

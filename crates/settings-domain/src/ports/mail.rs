@@ -30,6 +30,15 @@ pub enum Letter {
         /// The page on which an invitation is sent again.
         link: String,
     },
+    /// Somebody's personal data were erased: every admin hears of it, because evidence may have gone with it. It names nobody.
+    MemberErased {
+        /// The workspace's display name.
+        workspace: String,
+        /// The place of the event in the audit log.
+        seq: i64,
+        /// The audit log's page.
+        link: String,
+    },
     /// A one-time sign-in link.
     SignIn {
         /// The sign-in page.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod billing;
 pub mod checkpoints;
 pub mod directory;
+pub mod erasures;
 pub mod identity;
 pub mod keyring;
 pub mod mail;

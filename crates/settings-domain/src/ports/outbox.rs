@@ -35,6 +35,8 @@ pub enum Job {
     SignIn(SignInId),
     /// The mail of an audit digest to one of its recipients, counted from 0.
     AuditDigest(WorkspaceId, DigestRunId, i64),
+    /// The mail to an admin that somebody was erased, by the place of the event that says so.
+    MemberErased(WorkspaceId, UserId, i64),
     /// A notification over any channel.
     Notification(WorkspaceId),
     /// The number of seats that are paid for.
@@ -86,6 +88,17 @@ pub struct AskLetter {
     pub invited: Email,
 }
 
+/// What a mail to an admin needs, as it stands when it is sent.
+#[derive(Debug, Clone)]
+pub struct AdminLetter {
+    /// The admin's address.
+    pub to: Email,
+    /// The workspace's name.
+    pub workspace: String,
+    /// Its slug.
+    pub slug: Slug,
+}
+
 /// Finds what is to be begun.
 #[async_trait]
 pub trait DueDigests: Send + Sync {
@@ -116,6 +129,8 @@ pub trait Outbox: Send + Sync {
     /// What to write to an admin; `None` where the invitation waits no more or was renewed, or who was to hear of it is no
     /// admin any more or has no address.
     async fn ask_letter(&self, workspace: WorkspaceId, delivery: DeliveryId) -> Result<Option<AskLetter>, StoreError>;
+    /// What to write to an admin; `None` where they are none any more, or have no address.
+    async fn admin_letter(&self, workspace: WorkspaceId, admin: UserId) -> Result<Option<AdminLetter>, StoreError>;
     /// Where to send a sign-in link and until when it works; `None` when it was used or is over.
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError>;
     /// Accepted by the next hop, or no longer wanted: never to be sent again.

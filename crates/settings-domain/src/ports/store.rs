@@ -9,12 +9,12 @@ use crate::{
     connections::ConnectionRecord,
     deliveries::{DeliveryStatus, DeliveryView},
     environments::Environment,
-    erasure::Traces,
+    erasure::{Survey, Traces},
     events::Event,
     idempotency::{IdempotentCall, Recorded},
     ids::{
-        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, PersonId, PublishedEventId, SecretId,
-        UserId, VariableId, WebhookSubscriptionId, WorkspaceId,
+        ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, PublishedEventId, SecretId, UserId,
+        VariableId, WebhookSubscriptionId, WorkspaceId,
     },
     invitations::{Acquaintance, Invitation, InvitationView},
     members::{Headcount, Member, MemberView},
@@ -169,7 +169,7 @@ pub struct ChainPart {
     /// Events in order.
     pub events: Vec<SealedEvent>,
     /// Wrapped salts of the persons they speak of; erased ones are missing.
-    pub salts: BTreeMap<PersonId, Vec<u8>>,
+    pub salts: super::audit::Salts,
 }
 
 /// Loads of one tenant, all from one snapshot or under one lock.
@@ -283,6 +283,12 @@ pub trait TenantReads: Send {
     async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
     /// A stretch of the chain after a place.
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError>;
+    /// As [`UnitOfWork::traces`], before anything is decided: nothing is held, and which accounts go is left open.
+    async fn glimpse(&mut self, user: UserId) -> Result<Option<Traces>, StoreError>;
+    /// Goes on with a survey, to the end of the chain.
+    async fn survey(&mut self, from: Survey) -> Result<Survey, StoreError>;
+    /// Whether somebody was erased after a place of the chain: a survey up to there does not hold any more.
+    async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError>;
 }
 
 /// An adapter's open transaction: loads under the tenant lock, and one way to write.

@@ -192,7 +192,10 @@ fn a_digest_begins_once_when_it_is_due_and_owes_each_recipient_a_mail() {
         .iter()
         .map(|n| match n {
             Notice::AuditDigestMail { run, recipient, .. } => (*run, *recipient),
-            other @ (Notice::InvitationMail { .. } | Notice::Delivery(_) | Notice::SeatQuantity(_)) => {
+            other @ (Notice::InvitationMail { .. }
+            | Notice::ErasureMail { .. }
+            | Notice::Delivery(_)
+            | Notice::SeatQuantity(_)) => {
                 panic!("{other:?}")
             }
         })

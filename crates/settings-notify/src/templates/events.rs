@@ -60,3 +60,21 @@ pub(super) fn channel_failing<'a>(workspace: &str, channel: &str, reason: &str, 
     blocks.extend(page(link).map(|link| Block::Button { purpose: "put it right", button: "Put it right", link }));
     Words { subject, blocks }
 }
+
+pub(super) fn member_erased<'a>(workspace: &str, seq: i64, link: &'a str) -> Words<'a> {
+    let workspace = workspace_name(workspace);
+    let subject = format!("Personal data were erased in \"{workspace}\"");
+    let opening = vec![
+        Span::ours("An admin has erased the personal data of somebody in the workspace"),
+        Span::Name(workspace),
+        Span::ours(format!("for ever. It is event {seq} of the audit log, which says who did it.")),
+    ];
+    let mut blocks = vec![Block::Paragraph(opening)];
+    blocks.push(sentence("Every admin gets this mail, because what somebody did can't be seen any more afterwards."));
+    blocks.extend(page(link).map(|link| Block::Button {
+        purpose: "see the audit log",
+        button: "See the audit log",
+        link,
+    }));
+    Words { subject, blocks }
+}

@@ -34,6 +34,10 @@ fn asked(name: &str) -> Result<Letter, AnyError> {
     Ok(Letter::InvitationAsked { workspace, invited, link: LINK.to_owned() })
 }
 
+fn erased(name: &str) -> Letter {
+    Letter::MemberErased { workspace: name.to_owned(), seq: 17, link: LINK.to_owned() }
+}
+
 fn digest(name: &str) -> Letter {
     let line = DigestLine {
         at: NOW,
@@ -75,6 +79,7 @@ async fn every_letter_arrives_whole_and_says_that_no_person_wrote_it() -> TestRe
             "Somebody asks for a new invitation to \"Acme\"",
             "whoever holds its link asks for a new one",
         ),
+        (5, erased("Acme"), "Personal data were erased in \"Acme\"", "event 17 of the audit log"),
         (3, digest("Acme"), "Audit digest of \"Acme\": 1 event", "secret.accessed by \"Acme\": \"Acme\""),
     ] {
         mailer.send(&mail(n, letter)?).await?;
@@ -94,7 +99,13 @@ async fn a_hostile_name_adds_no_header_recipient_link_or_markup_to_any_letter() 
     let mut sink = Sink::start(&[])?;
     let url = SecretString::from(format!("smtp://localhost:{}", sink.port));
     let mailer = SmtpMailer::new(&url, "no-reply@example.org", clock())?;
-    for (n, letter) in [(1, notification(HOSTILE)), (2, failing(HOSTILE)), (3, digest(HOSTILE)), (4, asked(HOSTILE)?)] {
+    for (n, letter) in [
+        (1, notification(HOSTILE)),
+        (2, failing(HOSTILE)),
+        (3, digest(HOSTILE)),
+        (4, asked(HOSTILE)?),
+        (5, erased(HOSTILE)),
+    ] {
         mailer.send(&mail(n, letter)?).await?;
         let got = sink.next()?;
         assert_eq!(got.rcpt_tos, ["grace@example.org"]);

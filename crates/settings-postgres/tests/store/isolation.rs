@@ -24,6 +24,8 @@ const TENANT_TABLES: &[(&str, &str)] = &[
         "audit_checkpoints",
         "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM audit_checkpoints",
     ),
+    ("erasure_runs", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM erasure_runs"),
+    ("erasure_work", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM erasure_work"),
     ("outbox", "SELECT count(DISTINCT workspace_id) AS tenants, count(*) AS all_rows FROM outbox"),
     (
         "notification_settings",
@@ -62,6 +64,7 @@ const DIRECTORY: &[&str] = &[
     "outbox",
     "audit_heads",
     "audit_checkpoints",
+    "erasure_runs",
     "published_events",
     "deliveries",
     "billing_accounts",
@@ -72,6 +75,8 @@ const DIRECTORY: &[&str] = &[
 /// A row in each table of notifications and of billing, and among the checkpoints, of the workspace `$1` and around one id `$2`.
 const TOLD: &[&str] = &[
     "INSERT INTO audit_checkpoints VALUES ($1, 1 + length(CAST($2 AS text)), sha256('h'), 0, 'note', 1)",
+    "INSERT INTO erasure_runs VALUES ($1, 1 + length(CAST($2 AS text)), 1, 1, 0, 1, 1)",
+    "INSERT INTO erasure_work VALUES ($1, $2, 1 + length(CAST($2 AS text)))",
     "INSERT INTO notification_settings VALUES ($1, '{}', 1 + length(CAST($2 AS text)))",
     "INSERT INTO notification_recipients VALUES ($1, $2, 'a@out.example', 'a@out.example')",
     "INSERT INTO connections (workspace_id, id, kind, status, team_id, team_name, authorized_at, created_at, updated_at, \
@@ -178,6 +183,8 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
         "UPDATE deliveries SET status = 'pending'",
         "UPDATE billing_accounts SET version = 9",
         "UPDATE usage_records SET reported = 'taken'",
+        "UPDATE erasure_runs SET emptied = 1",
+        "DELETE FROM erasure_work",
     ] {
         let touched = tx.run(Stmt::new(sql)).await.unwrap();
         assert_eq!(touched, 0, "{sql}");
@@ -190,6 +197,8 @@ async fn rows_of_another_tenant_can_be_neither_changed_nor_made() {
         "UPDATE audit_checkpoints SET note = 'x'",
         "DELETE FROM audit_checkpoints",
         "TRUNCATE audit_checkpoints",
+        "DELETE FROM erasure_runs",
+        "UPDATE erasure_work SET seq = 1",
     ] {
         let mut tx = fresh.database.engine().begin_write(Scope::tenant(a)).await.unwrap();
         let refused = tx.run(Stmt::new(sql)).await.unwrap_err();

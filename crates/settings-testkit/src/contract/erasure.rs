@@ -1,20 +1,23 @@
 //! Erasure of a person: everything goes, the chain still verifies, and others keep what is theirs (GD01 to GD13).
 use super::{
     No, Person, Scenario, World,
-    scenario::{ALL, account, call, idempotent},
+    scenario::{self, ALL, account, call, idempotent},
 };
-use settings_app::members::TheirKeys;
+use settings_app::{App, Ports, members::TheirKeys};
 use settings_domain::{
     erasure::Erased,
-    ids::{PersonId, UserId},
+    ids::{PersonId, UserId, WorkspaceId},
     policy::{Role, Scope, actions},
     ports::{
-        Entropy as _,
+        Clock, Entropy as _,
         directory::Sightings,
         store::{ApiKeyFilter, MemberFilter},
     },
     transaction::Caller,
 };
+use std::sync::Arc;
+use time::{Duration, OffsetDateTime};
+use tokio::task::JoinSet;
 
 cases![
     an_erased_person_is_in_no_list_and_no_event,
@@ -27,6 +30,9 @@ cases![
     a_sighting_of_an_erased_person_is_not_kept,
     an_outcome_that_names_an_erased_person_is_not_kept,
     several_erasures_verify,
+    what_an_erasure_left_is_emptied_a_few_at_a_time_and_verifies_all_the_while,
+    what_one_process_left_another_one_completes,
+    erasures_at_the_same_time_vouch_for_each_other,
 ];
 
 impl Scenario {
@@ -188,4 +194,112 @@ async fn several_erasures_verify(world: World) {
     let empty = part.events.iter().flat_map(|e| &e.openings).filter(|o| o.sealed.is_none());
     assert!(empty.clone().all(|o| o.person == PersonId::ERASED), "nothing tells two erased people apart");
     assert_eq!(i64::try_from(empty.count()).expect("a count"), verified.erased);
+}
+
+/// A clock on which every wait is over at the next look.
+#[derive(Debug)]
+struct Hurried(std::sync::atomic::AtomicI64);
+
+impl Clock for Hurried {
+    fn now(&self) -> OffsetDateTime {
+        let looks = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        crate::fake::START + Duration::hours(looks)
+    }
+}
+
+/// Use cases that wait for no erasure to be complete.
+fn impatient(world: &World) -> App {
+    let usual = scenario::app(world);
+    let ports = Ports { clock: Arc::new(Hurried(0.into())), ..usual.ports().clone() };
+    App::new(ports, usual.rules().clone())
+}
+
+async fn what_an_erasure_left_is_emptied_a_few_at_a_time_and_verifies_all_the_while(world: World) {
+    let mut s = Scenario::acme(&world).await;
+    s.app = impatient(&world);
+    s.create_key(&s.editor_turned_admin().await, "theirs", &[Scope::RunsRead]).await.expect("a key");
+    let [first, second] = [&s.editor, &s.viewer];
+    let mut runs = Vec::new();
+    for whom in [first, second] {
+        let erased = s.erase(&s.admin.caller, whom).await.expect("erased");
+        let run = world.store.erasure(s.workspace, erased.seq).await.expect("a read").expect("a run");
+        assert_eq!((run.emptied, run.completed_at, run.events), (0, None, erased.events));
+        assert!(run.openings >= run.events && run.events > 0);
+        runs.push(run);
+    }
+    assert_eq!(world.store.erasure(s.workspace, 1).await.expect("a read"), None, "no erasure stands there");
+    let left = || async { world.store.left_alone(Duration::ZERO).await.expect("a list") };
+    let own = |list: Vec<(WorkspaceId, i64)>| list.into_iter().filter(|(w, _)| *w == s.workspace).count();
+    assert_eq!(own(left().await), 2);
+    assert_eq!(own(world.store.left_alone(Duration::hours(1)).await.expect("a list")), 0, "somebody may be at it");
+
+    let ids = [first.id.to_string(), second.id.to_string()];
+    let unread = || async {
+        let events = s.events().await;
+        let said = events.iter().flat_map(|e| &e.personal).filter_map(|(_, v)| v.as_deref());
+        assert!(said.into_iter().all(|v| !ids.iter().any(|id| v.contains(id.as_str()))), "nobody reads them any more");
+        let verified = s.verify().await;
+        assert_eq!(verified.first_broken, None);
+        verified.erased
+    };
+    let erased = unread().await;
+    // The newer one first, and every batch as small as can be.
+    for run in runs.iter().rev() {
+        let (mut after, mut batches) = (0, 0);
+        while let Some(next) = world.store.empty(s.workspace, run.seq, after, 1).await.expect("a batch") {
+            (after, batches) = (next, batches + 1);
+            assert_eq!(unread().await, erased, "the same fields, whether they are empty yet or not");
+            if batches % 3 == 0 {
+                // Another process, which begins where it likes.
+                world.store.empty(s.workspace, run.seq, 0, 1).await.expect("a batch");
+            }
+        }
+        assert!(batches > 2, "{batches}");
+        let done = world.store.erasure(s.workspace, run.seq).await.expect("a read").expect("a run");
+        assert!(done.completed_at.is_some() && done.emptied == run.openings, "{done:?} of {}", run.openings);
+        assert_eq!(world.store.empty(s.workspace, run.seq, 0, 1).await.expect("a batch"), None);
+        let again = world.store.erasure(s.workspace, run.seq).await.expect("a read").expect("a run");
+        assert_eq!(again, done, "done is done");
+    }
+    assert_eq!(own(left().await), 0);
+    let part = s.reads().await.audit_chain(0, 100).await.expect("a chain");
+    let gone = |p: PersonId| [first, second].iter().all(|_| p != PersonId::ERASED) && !part.salts.contains_key(&p);
+    let openings = part.events.iter().flat_map(|e| &e.openings);
+    assert!(openings.into_iter().all(|o| !gone(o.person) && o.sealed.is_none() == (o.person == PersonId::ERASED)));
+    assert_eq!(unread().await, erased);
+}
+
+async fn what_one_process_left_another_one_completes(world: World) {
+    let mut s = Scenario::acme(&world).await;
+    s.app = impatient(&world);
+    let erased = s.erase(&s.admin.caller, &s.viewer).await.expect("erased");
+    assert_eq!(s.app.resume_erasures(|| false).await.expect("a look"), 0, "it was worked on a moment ago");
+    world.pass(Duration::seconds(16)).await;
+    assert_eq!(s.app.resume_erasures(|| true).await.expect("a look"), 0, "told to stop");
+    world.pass(Duration::seconds(16)).await;
+    assert!(s.app.resume_erasures(|| false).await.expect("a look") > 0);
+    let run = s.app.erasure(s.workspace, erased.seq).await.expect("a read").expect("a run");
+    assert!(run.completed_at.is_some() && run.emptied == run.openings);
+    assert_eq!(s.verify().await.first_broken, None);
+    s.app.erasure_receipt(s.workspace, &run).await.expect("a receipt");
+}
+
+async fn erasures_at_the_same_time_vouch_for_each_other(world: World) {
+    let s = Scenario::acme(&world).await;
+    s.seats(30).await.expect("more seats");
+    let mut people = Vec::new();
+    for n in 0..8 {
+        people.push(s.join(&world, &format!("one-of-many-{n}"), Role::Viewer).await);
+    }
+    let s = Arc::new(s);
+    let mut erasures = JoinSet::new();
+    for person in people {
+        let s = Arc::clone(&s);
+        erasures.spawn(async move { s.erase(&s.admin.caller, &person).await });
+    }
+    for erased in erasures.join_all().await {
+        assert!(erased.expect("erased").events > 0);
+    }
+    assert_eq!(s.verify().await.first_broken, None);
+    assert_eq!(s.facts().await.iter().filter(|f| *f == "member.erased").count(), 8);
 }

@@ -26,6 +26,7 @@ const INSTANTS: &[(&str, &[&str])] = &[
     ("sessions", &["created_at", "expires_at"]),
     ("idempotency", &["created_at"]),
     ("outbox", &["next_at", "lease_until", "created_at"]),
+    ("erasure_runs", &["touched_at"]),
     ("identity_mirrors", &["next_at", "lease_until", "behind_since"]),
     ("audit_digests", &["next_due_at", "last_due_at", "last_sent_at", "covered_at"]),
     ("audit_digest_runs", &["since", "until", "sent_at"]),

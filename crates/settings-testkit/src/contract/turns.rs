@@ -38,7 +38,8 @@ fn shares(claimed: &[Claimed]) -> BTreeMap<Option<WorkspaceId>, usize> {
             Job::Notification(workspace)
             | Job::Invitation(workspace, ..)
             | Job::InvitationAsked(workspace, _)
-            | Job::AuditDigest(workspace, ..) 
+            | Job::AuditDigest(workspace, ..)
+            | Job::MemberErased(workspace, ..) 
             | Job::SeatQuantity(workspace) => Some(workspace),
             Job::SignIn(_) => None,
         };

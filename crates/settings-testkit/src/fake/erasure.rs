@@ -1,15 +1,24 @@
 //! Erasure of a person: what is found, and what goes.
-use super::state::{State, Tenant};
+use super::{
+    FakeStore,
+    state::{Erasure, State, Tenant},
+};
+use async_trait::async_trait;
 use settings_domain::{
-    audit::{SealedEvent, Unopened},
+    audit::export::ERASURE,
     deliveries::Destination,
-    erasure::{ErasureWrite, Traces},
+    erasure::{ErasureWrite, Survey, Traces},
     ids::{PersonId, RecipientId, UserId, WorkspaceId},
     members::Member,
-    ports::{StoreError, outbox::Job},
+    ports::{
+        StoreError,
+        erasures::{ErasureRun, Erasures},
+        outbox::Job,
+    },
     text::Email,
 };
 use std::collections::BTreeSet;
+use time::{Duration, OffsetDateTime};
 
 pub(super) fn traces(state: &State, tenant: &Tenant, user: UserId) -> Option<Traces> {
     tenant.members.get(&user)?;
@@ -48,14 +57,12 @@ pub(super) fn traces(state: &State, tenant: &Tenant, user: UserId) -> Option<Tra
         .filter(|(_, p)| p.user.is_none() && p.email.as_ref().is_some_and(|e| addresses.contains(e)));
     let invited: Vec<_> = invited.map(|(id, _)| *id).collect();
     persons.extend(invited);
-    let speaks = |e: &&SealedEvent| e.openings.iter().any(|o| o.sealed.is_some() && persons.contains(&o.person));
     let alone = |u: &&UserId| !state.tenants.values().any(|t| t.workspace.id != tenant.workspace.id && refers(t, **u));
     Some(Traces {
         user,
         email: state.accounts.get(&user).and_then(|a| a.email.clone()),
         members: tenant.members.values().filter(|m: &&Member| users.contains(&m.user)).cloned().collect(),
         accounts: users.iter().filter(alone).copied().collect(),
-        events: i64::try_from(tenant.events.iter().filter(speaks).count()).unwrap_or(i64::MAX),
         addresses,
         texts,
         persons,
@@ -68,21 +75,70 @@ fn refers(tenant: &Tenant, user: UserId) -> bool {
         || tenant.keys.values().any(|k| k.key.created_by == Some(user))
 }
 
-/// What of a chain can't be read.
-pub(super) fn unopened(events: &[SealedEvent]) -> Unopened {
-    let mut unopened = Unopened::default();
-    for event in events {
-        for opening in event.openings.iter().filter(|o| o.sealed.is_none()) {
-            unopened.add(event.record.seq, &opening.field);
-        }
-    }
-    unopened
+/// Goes on with a survey, up to a place of the chain.
+pub(super) fn survey(tenant: &Tenant, mut survey: Survey, end: i64) -> Survey {
+    let left: BTreeSet<_> = tenant.erasures.values().flat_map(|e| &e.left).chain(&survey.persons).copied().collect();
+    let places = tenant.events.iter().filter(|e| e.record.seq > survey.upto && e.record.seq <= end);
+    let fields = places.flat_map(|e| e.openings.iter().map(|o| (e.record.seq, o)));
+    let unopened = fields.filter(|(_, o)| o.sealed.is_none() || left.contains(&o.person));
+    let fields = unopened.map(|(seq, o)| (seq, o.field.clone(), survey.persons.contains(&o.person))).collect();
+    survey.extend(end, fields);
+    survey
 }
 
-pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWrite) -> Result<(), StoreError> {
+pub(super) fn erased_since(tenant: &Tenant, seq: i64) -> bool {
+    tenant.events.iter().any(|e| e.record.seq > seq && e.record.action == ERASURE)
+}
+
+#[async_trait]
+impl Erasures for FakeStore {
+    async fn erasure(&self, workspace: WorkspaceId, seq: i64) -> Result<Option<ErasureRun>, StoreError> {
+        Ok(self.state().tenants.get(&workspace).and_then(|t| t.erasures.get(&seq)).map(|e| e.run))
+    }
+    async fn left_alone(&self, idle: Duration) -> Result<Vec<(WorkspaceId, i64)>, StoreError> {
+        let (state, since) = (self.state(), self.now() - idle);
+        let left = |(id, tenant): (&WorkspaceId, &Tenant)| {
+            let alone = tenant.erasures.values().filter(|e| e.run.completed_at.is_none() && e.touched_at <= since);
+            alone.map(|e| (*id, e.run.seq)).collect::<Vec<_>>()
+        };
+        Ok(state.tenants.iter().flat_map(left).collect())
+    }
+    async fn empty(&self, workspace: WorkspaceId, seq: i64, after: i64, limit: i64) -> Result<Option<i64>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let Some(Tenant { events, erasures, .. }) = state.tenants.get_mut(&workspace) else { return Ok(None) };
+        let Some(erasure) = erasures.get_mut(&seq) else { return Ok(None) };
+        erasure.touched_at = now;
+        let Some(person) = erasure.left.first().copied() else {
+            erasure.run.completed_at.get_or_insert(now);
+            return Ok(None);
+        };
+        let openings = events.iter_mut().filter(|e| e.record.seq > after && e.record.seq < seq);
+        let openings = openings.flat_map(|e| e.openings.iter_mut().map(|o| (e.record.seq, o)));
+        let mut last = None;
+        for (place, opening) in openings.filter(|(_, o)| o.person == person).take(usize::try_from(limit).unwrap_or(1)) {
+            (opening.sealed, opening.person) = (None, PersonId::ERASED);
+            erasure.run.emptied += 1;
+            last = Some(place - 1);
+        }
+        if last.is_none() && after == 0 {
+            erasure.left.remove(&person);
+        }
+        Ok(Some(last.unwrap_or(0)))
+    }
+}
+
+pub(super) fn write(
+    state: &mut State,
+    workspace: WorkspaceId,
+    write: &ErasureWrite,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     let unknown = || StoreError::Constraint("version".to_owned());
     let tenant = state.tenants.get_mut(&workspace).ok_or_else(unknown)?;
     tenant.erased.insert(write.subject.as_bytes().to_vec());
+    let (seq, events, openings) = (write.seq, write.survey.events, write.survey.openings);
+    let run = ErasureRun { seq, events, openings, emptied: 0, completed_at: None };
+    tenant.erasures.insert(seq, Erasure { run, left: write.persons.clone(), touched_at: at });
     let is_user = |u: &UserId| write.users.contains(u);
     tenant.members.retain(|u, _| !is_user(u));
     tenant.activity.retain(|u, _| !is_user(u));
@@ -101,11 +157,6 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
     for person in tenant.persons.values_mut() {
         person.email = person.email.take().filter(|e| !write.addresses.contains(e));
         person.user = person.user.filter(|u| !is_user(u));
-    }
-    for opening in tenant.events.iter_mut().flat_map(|e| &mut e.openings).filter(|o| write.persons.contains(&o.person))
-    {
-        opening.sealed = None;
-        opening.person = PersonId::ERASED;
     }
     let recipients: BTreeSet<_> = tenant
         .notifications
@@ -145,9 +196,18 @@ pub(super) fn write(state: &mut State, workspace: WorkspaceId, write: &ErasureWr
         state.sessions.retain(|_, s| !write.accounts.contains(&s.user));
         state.accounts.retain(|id, _| !write.accounts.contains(id));
     }
+    let asked: BTreeSet<_> = state
+        .asks
+        .iter()
+        .filter(|((w, _, _, u), _)| *w == workspace && write.users.contains(u))
+        .map(|(_, d)| *d)
+        .collect();
+    state.asks.retain(|_, delivery| !asked.contains(delivery));
+    state.queue.retain(|delivery, _| !asked.contains(delivery));
     state.queue.retain(|_, m| match m.job {
         Job::Invitation(_, id, _) => !invitations.contains(&id),
         Job::SignIn(id) => !links.contains(&id),
+        Job::MemberErased(of, admin, _) => of != workspace || !write.users.contains(&admin),
         _ => true,
     });
     Ok(())

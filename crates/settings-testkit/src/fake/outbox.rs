@@ -12,7 +12,7 @@ use settings_domain::{
     policy::Role,
     ports::{
         StoreError,
-        outbox::{AskLetter, Claimed, Fate, InvitationLetter, Job, Outbox},
+        outbox::{AdminLetter, AskLetter, Claimed, Fate, InvitationLetter, Job, Outbox},
     },
     text::Email,
 };
@@ -31,6 +31,7 @@ const fn turn(job: Job) -> Option<WorkspaceId> {
         Job::Invitation(workspace, ..)
         | Job::InvitationAsked(workspace, _)
         | Job::AuditDigest(workspace, ..)
+        | Job::MemberErased(workspace, ..)
         | Job::Notification(workspace)
         | Job::SeatQuantity(workspace) => Some(workspace),
         Job::SignIn(_) => None,
@@ -129,6 +130,14 @@ impl Outbox for FakeStore {
         let invited = tenant.invitations.get(&id).filter(waits).map(|i| i.email.clone());
         let (workspace, slug) = (tenant.workspace.name.to_string(), tenant.workspace.slug.clone());
         Ok(to.zip(invited).map(|(to, invited)| AskLetter { to, workspace, slug, invited }))
+    }
+    async fn admin_letter(&self, workspace: WorkspaceId, admin: UserId) -> Result<Option<AdminLetter>, StoreError> {
+        let state = self.state();
+        let Some(tenant) = state.living(workspace) else { return Ok(None) };
+        let is_admin = |m: &&Member| m.is_active() && m.role == Role::Admin;
+        let to = tenant.members.get(&admin).filter(is_admin).and_then(|_| state.user(admin)?.email);
+        let (workspace, slug) = (tenant.workspace.name.to_string(), tenant.workspace.slug.clone());
+        Ok(to.map(|to| AdminLetter { to, workspace, slug }))
     }
     async fn sign_in_letter(&self, id: SignInId) -> Result<Option<(Email, OffsetDateTime)>, StoreError> {
         let (state, now) = (self.state(), self.now());

@@ -52,7 +52,7 @@ pub(super) fn apply(
                 }
                 require(state.tenants.insert(id, Tenant::new(row.clone())).is_none())?;
             }
-            Write::Erasure(w) => erasure::write(state, id, w)?,
+            Write::Erasure(w) => erasure::write(state, id, w, at)?,
             Write::Delivery(w) => notifications::delivery(state, id, w, at)?,
             Write::Billing(w) => billing::write(state, id, w, at)?,
             other => one(state.tenants.get_mut(&id).ok_or_else(|| refused("version"))?, other)?,
@@ -68,6 +68,7 @@ pub(super) fn apply(
                 (delivery, Job::Invitation(id, invitation, generation))
             }
             Notice::AuditDigestMail { delivery, run, recipient } => (delivery, Job::AuditDigest(id, run, recipient)),
+            Notice::ErasureMail { delivery, admin, seq } => (delivery, Job::MemberErased(id, admin, seq)),
             Notice::Delivery(delivery) => (delivery, Job::Notification(id)),
             Notice::SeatQuantity(delivery) => (delivery, Job::SeatQuantity(id)),
         };
@@ -262,12 +263,17 @@ fn append(state: &mut State, set: &ChangeSet, sealer: &dyn AuditSealer) -> Resul
             row.salt = Some(sealer.new_salt(id, person).map_err(StoreError::unavailable)?);
         }
     }
+    let survey = set.writes().iter().find_map(|w| match w {
+        Write::Erasure(w) => Some(w.survey.clone()),
+        _ => None,
+    });
+    let survey = survey.unwrap_or_default();
     let salts = tenant.salts();
     let mut link = tenant.head.map_or(Link::START, |(seq, hash)| Link { seq, hash });
     for event in set.events() {
         let mut event = event.clone();
         if event.closes_openings() {
-            let mut unopened = erasure::unopened(&tenant.events);
+            let mut unopened = erasure::survey(tenant, survey.clone(), link.seq).unopened;
             let own = event.personal().into_iter().filter(|f| f.person == PersonId::ERASED);
             own.for_each(|f| unopened.add(link.seq + 1, f.field));
             event = event.vouching(&unopened);

@@ -1,6 +1,6 @@
 //! Loads from one copy of everything.
 use super::{
-    audit_digest, billing, notifications,
+    audit_digest, billing, erasure, notifications,
     state::{State, Tenant},
 };
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use settings_domain::{
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
+    erasure::{Survey, Traces},
     events::Event,
     ids::{
         ApiKeyId, DeliveryId, DigestRunId, EnvironmentId, InvitationId, ModelId, SecretId, UserId, VariableId,
@@ -384,5 +385,15 @@ impl TenantReads for View {
         events.retain(|e| e.record.seq > after);
         events.truncate(usize::try_from(limit).unwrap_or_default());
         Ok(ChainPart { events, salts: self.tenant().map(Tenant::salts).unwrap_or_default() })
+    }
+    async fn glimpse(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
+        Ok(self.tenant().and_then(|t| erasure::traces(&self.state, t, user)))
+    }
+    async fn survey(&mut self, from: Survey) -> Result<Survey, StoreError> {
+        let Some(tenant) = self.tenant() else { return Ok(from) };
+        Ok(erasure::survey(tenant, from, tenant.head.map_or(0, |(seq, _)| seq)))
+    }
+    async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError> {
+        Ok(self.tenant().is_some_and(|t| erasure::erased_since(t, seq)))
     }
 }

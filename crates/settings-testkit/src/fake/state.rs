@@ -19,7 +19,7 @@ use settings_domain::{
     models::ModelRecord,
     notifications::NotificationSettings,
     policy::Role,
-    ports::{audit::Salts, outbox::Job, vault::WrappedDataKey},
+    ports::{audit::Salts, erasures::ErasureRun, outbox::Job, vault::WrappedDataKey},
     references::{Referrer, ReferrerKey},
     secrets::SecretRecord,
     text::{Email, EmailKey, Slug},
@@ -111,7 +111,17 @@ pub(super) struct Tenant {
     pub(super) ledger: BTreeMap<DeliveryId, Entry>,
     /// MACs of those who were erased.
     pub(super) erased: BTreeSet<Vec<u8>>,
+    /// Erasures by the place of their event.
+    pub(super) erasures: BTreeMap<i64, Erasure>,
     pub(super) billing: Billing,
+}
+
+/// An erasure, with whose openings are still to be emptied and when somebody last did.
+#[derive(Debug, Clone)]
+pub(super) struct Erasure {
+    pub(super) run: ErasureRun,
+    pub(super) left: BTreeSet<PersonId>,
+    pub(super) touched_at: OffsetDateTime,
 }
 
 /// A delivery in the ledger. When it is tried next stands in the queue.
@@ -264,6 +274,7 @@ impl Tenant {
             published: BTreeMap::new(),
             ledger: BTreeMap::new(),
             erased: BTreeSet::new(),
+            erasures: BTreeMap::new(),
             billing: Billing::default(),
         }
     }
@@ -287,6 +298,8 @@ impl Tenant {
         Some(MemberView { member: member.clone(), user, last_active_at: self.activity.get(&member.user).copied() })
     }
     pub(super) fn salts(&self) -> Salts {
-        self.persons.iter().filter_map(|(id, p)| p.salt.clone().map(|s| (*id, s))).collect()
+        let mut salts: Salts = self.persons.iter().filter_map(|(id, p)| p.salt.clone().map(|s| (*id, s))).collect();
+        salts.destroyed = self.erasures.values().flat_map(|e| &e.left).copied().collect();
+        salts
     }
 }

@@ -9,7 +9,7 @@ use settings_domain::{
     connections::ConnectionRecord,
     deliveries::DeliveryView,
     environments::Environment,
-    erasure::Traces,
+    erasure::{Survey, Traces},
     events::Event,
     idempotency::{IdempotentCall, KEPT, Recorded},
     ids::{
@@ -328,6 +328,15 @@ impl TenantReads for Work {
     }
     async fn audit_chain(&mut self, after: i64, limit: i64) -> Result<ChainPart, StoreError> {
         self.view.audit_chain(after, limit).await
+    }
+    async fn glimpse(&mut self, user: UserId) -> Result<Option<Traces>, StoreError> {
+        self.view.glimpse(user).await
+    }
+    async fn survey(&mut self, from: Survey) -> Result<Survey, StoreError> {
+        self.view.survey(from).await
+    }
+    async fn erased_since(&mut self, seq: i64) -> Result<bool, StoreError> {
+        self.view.erased_since(seq).await
     }
 }
 

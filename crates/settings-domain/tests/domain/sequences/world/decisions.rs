@@ -12,7 +12,7 @@ use settings_domain::{
     api_keys::{ApiKey, NewApiKey},
     change::Change,
     environments::{Environment, EnvironmentRights, PRODUCTION, Tier, Wanted},
-    erasure::{Found, Traces, erase},
+    erasure::{Found, Survey, Traces, erase},
     error::{Classified, Refused},
     ids::{ApiKeyId, DeliveryId, EnvironmentId, InvitationId, UserId},
     impact::Guard,
@@ -131,12 +131,21 @@ impl World {
             addresses: [email.key().clone()].into(),
             texts: [email.as_str().to_owned()].into(),
             accounts: [].into(),
-            events: 0,
             members: vec![there.clone()],
         };
         let (heads, sent) = (self.headcount(), self.sent_by(there.user));
         let keys = self.keys.iter().filter(|k| k.created_by == Some(there.user)).cloned().collect();
-        let found = Found { traces, heads, sent, keys, digest: None, notifications: None, head: 0 };
+        let found = Found {
+            traces,
+            heads,
+            sent,
+            keys,
+            digest: None,
+            notifications: None,
+            survey: Survey::default(),
+            admins: vec![],
+            named_in: vec![],
+        };
         let confirm = if right { capitals(&email) } else { address(7) };
         let change = erase(&permit, &found, Digest::new([9; 32]), confirm.as_str());
         self.finish(person_behind(permit.actor()), change.map_err(Refused::Rule))

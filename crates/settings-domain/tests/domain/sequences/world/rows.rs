@@ -183,6 +183,7 @@ impl World {
 const _: fn(Notice) = |notice| match notice {
     Notice::InvitationMail { delivery: _, invitation: _, generation: _ }
     | Notice::AuditDigestMail { delivery: _, run: _, recipient: _ }
+    | Notice::ErasureMail { delivery: _, admin: _, seq: _ }
     | Notice::Delivery(_)
     | Notice::SeatQuantity(_) => {}
 };
