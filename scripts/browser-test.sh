@@ -8,17 +8,23 @@ source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
-usage: scripts/browser-test.sh [--pictures FOLDER]
+usage: scripts/browser-test.sh [--full] [--jobs N] [--only PATTERN] [--pictures FOLDER]
 
+  --full              every screen at both widths in both themes; without it, wide in one theme and narrow in the other
+  --jobs N            so many parts of it at a time (default: 2)
+  --only PATTERN      only the parts whose name fits: screens, Postgres, SQLite, pages, provider, figures
   --pictures FOLDER   where pictures of every screen go (default: target/console-pictures)
   --help              this text
 HELP
 }
 
-pictures=
+pictures= full= jobs=2 only=.
 while (($# > 0)); do
     case $1 in
         --pictures) pictures=${2:?--pictures wants a folder} && shift 2 ;;
+        --full) full=1 && shift ;;
+        --jobs) jobs=${2:?--jobs wants a number} && shift 2 ;;
+        --only) only=${2:?--only wants a pattern} && shift 2 ;;
         --help | -h) usage && exit 0 ;;
         *) echo "unknown argument: $1" >&2 && usage >&2 && exit 2 ;;
     esac
@@ -48,4 +54,4 @@ done
 [[ -n $url ]] || { echo "error: the throw-away Postgres did not start" >&2 && exit 1; }
 
 BINARY=$target/debug/settings-http THROWAWAY=$target/debug/throwaway-postgres PROVIDER=$target/peers/openid-browser/provider.mjs \
-    POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs
+    FULL=$full JOBS=$jobs ONLY=$only POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs

@@ -117,7 +117,7 @@ export const leaving = async (browser, world, script) => {
   await page.click("[popovertarget^=menu-]");
   await page.click(".menu:popover-open a:has-text('Remove')");
   await page.waitForSelector("text=Left behind");
-  ok(await page.isVisible("text=They made 1 API key that keeps working"), `${how}: leaving shows the keys left behind`);
+  ok(await page.isVisible("text=1 API key that keeps working until somebody revokes it"), `${how}: leaving shows the keys left behind`);
   await page.click("button:has-text('Remove member')");
   await page.waitForURL(/api-keys\?creator=departed$/);
   ok((await page.textContent(".flash")).includes("1 API key they made still works"), `${how}: and leads to them`);

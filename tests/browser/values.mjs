@@ -216,7 +216,7 @@ export const models = async (browser, world, script) => {
   await page.check(`${inside} [value=client_key]`);
   ok(!(await page.isVisible("#token")) && await page.isVisible("#secretKey"), `${how}: and change with it`);
   await page.fill("#name", name);
-  await page.fill("#url", "http://models.acme.example/v1");
+  await page.fill("#url", "https://10.0.0.7/v1");
   await page.fill("#clientKey", "AKIACANARY");
   await page.fill("#secretKey", secret);
   await press("Create model");

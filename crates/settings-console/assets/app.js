@@ -33,7 +33,8 @@
     } catch { location.assign(url); } finally { clearTimeout(slow); busy(from, false); }
   };
   const focusIn = () => ($("[aria-invalid=true]", dialog) || $("[data-fault]", dialog) || $("[autofocus]", dialog) || $("#dlg-title", dialog))?.focus();
-  const shut = () => { dialog.close(); };
+  // What it held is gone at once: the event of closing comes a moment later.
+  const shut = () => { dialog.close(); dialog.textContent = ""; };
   dialog.addEventListener("close", () => { dialog.textContent = ""; (opener?.isConnected ? opener : $("main"))?.focus(); opener = null; });
 
   // A dialog is not thrown away while it holds an uncopied key or a half-filled form.

@@ -1,5 +1,8 @@
 //! Erasing a person (seed A, GDPR erasure): what goes, what stays, the address typed once more, and the receipt.
-use super::members::{self, keys_of};
+use super::{
+    leaving::{key_list, keys_of},
+    members,
+};
 use crate::{
     cx::Cx,
     form::Faults,
@@ -13,7 +16,7 @@ use axum::Router;
 use http::StatusCode;
 use maud::{Markup, html};
 use settings_domain::{
-    api_keys::{ApiKey, ApiKeyView},
+    api_keys::ApiKeyView,
     erasure::Erased,
     ids::UserId,
     members::MemberView,
@@ -36,14 +39,6 @@ async fn ask(cx: Arc<Cx>) -> Answer {
     let m = anybody(&cx).await?;
     let keys = keys_of(&cx, m.user.id).await?;
     form(&cx, &m, &keys, &Faults::default(), StatusCode::OK)
-}
-
-fn key_list<'a>(keys: impl ExactSizeIterator<Item = &'a ApiKey>) -> Markup {
-    let (all, shown) = (keys.len(), 8);
-    html! {
-        ul.plain { @for k in keys.take(shown) { li { bdi { (k.name.as_str()) } " " code { (k.prefix) "…" (k.last4) } } } }
-        @if all > shown { p.sub { "And " (all - shown) " more." } }
-    }
 }
 
 fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: StatusCode) -> Answer {
