@@ -8,8 +8,9 @@ source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
-usage: scripts/browser-test.sh [--full] [--jobs N] [--only PATTERN] [--pictures FOLDER]
+usage: scripts/browser-test.sh [--built] [--full] [--jobs N] [--only PATTERN] [--pictures FOLDER]
 
+  --built             with the programs as they lie in the target folder, without building them
   --full              every screen at both widths in both themes; without it, wide in one theme and narrow in the other
   --jobs N            so many parts of it at a time (default: 2)
   --only PATTERN      only the parts whose name fits: screens, Postgres, SQLite, pages, provider, figures
@@ -18,10 +19,11 @@ usage: scripts/browser-test.sh [--full] [--jobs N] [--only PATTERN] [--pictures 
 HELP
 }
 
-pictures= full= jobs=2 only=.
+pictures= built= full= jobs=2 only=.
 while (($# > 0)); do
     case $1 in
         --pictures) pictures=${2:?--pictures wants a folder} && shift 2 ;;
+        --built) built=1 && shift ;;
         --full) full=1 && shift ;;
         --jobs) jobs=${2:?--jobs wants a number} && shift 2 ;;
         --only) only=${2:?--only wants a pattern} && shift 2 ;;
@@ -33,7 +35,7 @@ done
 mapfile -t packages < <(missing_packages && missing_browser_packages)
 install_packages "${packages[@]}"
 
-cargo build --locked -p settings-http -p settings-testkit --bins
+[[ -n $built ]] || cargo build --locked -p settings-http -p settings-testkit --bins
 target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 (cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
 

@@ -25,6 +25,8 @@ const visit = async (page, world, [name, , go], looks, pictures) => {
     if (!opened || apart.has(name)) await go(page, world);
     opened = true;
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    // What sticks to the window is drawn where the window is.
+    if (pictures) await page.evaluate(() => window.scrollTo(0, 0));
     if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${theme}.png`, fullPage: !(await page.$("dialog[open]")) && !/menu|drawer|uses/.test(name) });
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
     await run(page, `${name} ${width} ${theme}`);

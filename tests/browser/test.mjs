@@ -7,8 +7,10 @@ import { start } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
 import * as billing from "./billing.mjs";
+import * as departures from "./departures.mjs";
 import * as flows from "./flows.mjs";
 import * as provider from "./provider.mjs";
+import { roles } from "./roles.mjs";
 import * as told from "./told.mjs";
 import * as values from "./values.mjs";
 
@@ -35,14 +37,15 @@ const people = (store, name) => within(store, name, async (world, part) => {
   for (const script of [true, false]) {
     const how = script ? "with script" : "without script";
     for (const [of, names] of [
-      [flows, ["signing", "joining", "people", "leaving", "keys", "workspace"]],
+      [flows, ["signing", "joining", "people", "keys", "workspace"]],
+      [departures, ["leaving", "erasing"]],
       [values, ["variables", "imports", "secrets", "models", "digest"]],
       [told, ["notifications", "webhooks", "connections"]],
       [billing, ["portal"]],
     ]) for (const flow of names) await part(`${flow} ${how}`, () => of[flow](browser, world, script));
   }
   await part("keyboard", () => flows.keyboard(browser, world));
-  await part("roles", () => values.roles(browser, world));
+  await part("roles", () => roles(browser, world));
   await part("strangers", () => flows.strangers(world));
 });
 const provided = async (store, name) => {

@@ -88,6 +88,7 @@ const settle = async (world, link) => {
   world.in = (slug) => (method, at, body, token = admin) => json(`${world.base}/w/${slug}${at}`, { method, body: body && JSON.stringify(body) }, token);
   const api = world.api = world.in("acme");
   world.people.admin = { token: admin, email: "admin@acme.example", name: "Maya Okafor" };
+  await use(world);
   await api("PUT", "/workspace", { name: "Acme Robotics", seatLimit: 12 });
   for (const [who, email, name, role] of PEOPLE) {
     await api("POST", "/workspace/members", { email, role });
@@ -108,20 +109,21 @@ const settle = async (world, link) => {
   await fill(world);
   // Names come from an identity provider; people who come by e-mailed links have none, so the database is told.
   name(world, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
-  // A second workspace with nothing in it, and a third in which things went wrong.
-  const organization = (name, slug) => json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name, slug, adminEmail: "admin@acme.example" }) }, admin);
+  // A second workspace with nothing in it, a third in which things went wrong, and one of somebody else.
+  const organization = (name, slug, adminEmail = "admin@acme.example") => json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name, slug, adminEmail }) }, admin);
   await organization("Northwind Labs", "northwind");
   await organization("Initech", "initech");
+  await organization("Globex", "globex", "jonas.weber@acme.example");
   const { items } = await api("GET", "/workspace/members?limit=100");
   for (const m of items) for (const p of Object.values(world.people)) if (p.email === m.email) p.id = m.userId;
   await api("DELETE", `/workspace/members/${world.people.gone.id}`);
-  for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role });
+  for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role }, world.people[role === "viewer" ? "jonas" : "admin"].token);
   world.invitation = await mailTo(world, "dana.cole@acme.example");
   await api("POST", "/workspace/members", { email: "late.comer@people.example", role: "viewer" });
   world.late = await mailTo(world, "late.comer@people.example");
   sql(world, "UPDATE invitations SET expires_at = created_at + 1 WHERE email = 'late.comer@people.example'", (await api("GET", "/workspace")).id);
   await trouble(world);
-  await use(world);
+  await until("a subscription", async () => (await world.api("GET", "/billing/summary")).plan);
 };
 
 // What was read of a subscription is as good as new for five minutes: these have passed.
@@ -146,7 +148,7 @@ const trouble = async (world) => {
   await until("a payment that is past due", async () => (await api("GET", "/billing/summary")).plan?.status === "past_due");
 };
 
-// What was used this month, and a subscription to pay it by.
+// What was used this month.
 const use = async (world) => {
   const { key } = await world.api("POST", "/workspace/api-keys", { name: "Runner", scopes: ["runs:write"] });
   const report = (metric, day, quantity) => json(`${world.base}/usage`, { method: "POST", headers: { "x-api-key": key }, body: JSON.stringify({ id: `${metric}-${day}`, metric, quantity, at: new Date(Date.now() - day * 86_400_000).toISOString() }) });
@@ -154,7 +156,6 @@ const use = async (world) => {
     const weekend = [0, 6].includes(new Date(Date.now() - day * 86_400_000).getUTCDay());
     await Promise.all([report("runs", day, weekend ? 12 : 110 + ((day * 37) % 90)), report("model_tokens", day, (weekend ? 3_000 : 90_000) + day * 4_211)]);
   }
-  await until("a subscription", async () => (await world.api("GET", "/billing/summary")).plan);
 };
 
 export const until = async (what, look) => {
@@ -228,7 +229,7 @@ const tell = async (world) => {
     world.failed = await world.api("GET", `/workspace/notifications/deliveries/${world.failed.id}`);
   }
   await world.api("PUT", "/workspace/notifications", { preferences: [
-    { event: "run_failed", channels: ["email", "slack", "webhook"], recipients: ["oncall@acme.example", "platform-team@acme.example"] },
+    { event: "run_failed", channels: ["email", "slack", "webhook"], recipients: ["oncall@acme.example", "jonas.weber@acme.example"] },
     { event: "workflow_deployed", channels: ["slack"] },
   ] });
 };

@@ -10,18 +10,12 @@ use crate::{
     respond,
     site::Site,
     stop::{Answer, Stop},
-    ui::{Dialog, Icon, Tone, banner, called, count, dialog, field, foot, form_faults, icon, person},
+    ui::{Dialog, Icon, Tone, banner, called, count, dialog, foot, form_faults, icon, person},
 };
 use axum::Router;
 use http::StatusCode;
 use maud::{Markup, html};
-use settings_domain::{
-    api_keys::ApiKeyView,
-    erasure::Erased,
-    ids::UserId,
-    members::MemberView,
-    policy::actions,
-};
+use settings_domain::{api_keys::ApiKeyView, erasure::Erased, ids::UserId, members::MemberView, policy::actions};
 use std::sync::Arc;
 
 pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
@@ -47,9 +41,9 @@ fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: S
         Some(email) => ("e-mail address", email.as_str().to_owned()),
         None => ("account id", id.to_string()),
     };
-    let hint = html! { "Type " code { (wanted) } " to confirm." };
+    let fault = faults.of("confirm");
     let body = html! {
-        form method="post" action=(cx.url(&format!("members/{id}/erase"))) autocomplete="off" {
+        form method="post" action=(cx.url(&format!("members/{id}/erase"))) autocomplete="off" data-confirm=(wanted) novalidate[fault.is_some()] {
             input type="hidden" name="once" value=(cx.once());
             div.dlg-body {
                 (person(&m.user))
@@ -71,10 +65,13 @@ fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: S
                         }
                     }
                 }
-                (field("confirm", &format!("Their {what}"), Some(&hint), faults, |described, invalid| html! {
-                    input id="confirm" name="confirm" type="text" required autocomplete="off" autocapitalize="off" spellcheck="false"
-                        aria-describedby=[described] aria-invalid=[invalid];
-                }))
+                div.field {
+                    label for="confirm" { "Their " (what) }
+                    p.hint id="confirm-hint" { "Type " code { (wanted) } " to confirm." }
+                    input id="confirm" name="confirm" type="text" value=(cx.field("confirm")) required autocomplete="off" autocapitalize="off"
+                        spellcheck="false" aria-invalid=[fault.map(|_| "true")] aria-describedby="confirm-hint confirm-error";
+                    p.error id="confirm-error" hidden[fault.is_none()] { (icon(Icon::Warn)) span { (fault.unwrap_or("Type it exactly as shown.")) } }
+                }
             }
             (foot(cx, "members", &html! { button.btn.danger type="submit" data-busy="Erasing…" { "Erase personal data" } }))
         }

@@ -8,8 +8,8 @@ use crate::{
     site::Site,
     stop::{Answer, Stop},
     ui::{
-        Dialog, Tone, ago, banner, called, count, dialog, event_name, field, foot, form_faults, person,
-        role_name, scope_badges, when,
+        Dialog, Tone, ago, banner, called, count, dialog, event_name, field, foot, form_faults, person, role_name,
+        scope_badges, when,
     },
 };
 use axum::Router;
@@ -92,7 +92,8 @@ impl Traces {
         };
         let events = notifications.iter().flat_map(NotificationSettings::all);
         let named = |r: &Email| is(user, r);
-        let events = events.filter(|(_, p)| p.recipients.iter().any(|r| named(&r.email))).map(|(kind, _)| kind).collect();
+        let events =
+            events.filter(|(_, p)| p.recipients.iter().any(|r| named(&r.email))).map(|(kind, _)| kind).collect();
         let digest = if cx.can(Permission::AuditDigestUpdate) {
             let digest = cx.snapshot::<actions::ReadAuditDigest>().await?.audit_digest().await?;
             Some(digest).filter(|d| d.settings.recipients.iter().any(named))
@@ -252,6 +253,16 @@ async fn hand_over(cx: &Cx, user: &User, traces: &Traces, faults: &mut Faults) -
         return Ok(());
     }
     let seen = |version| Call { guard: Guard { version: Some(version), confirm: None }, ..cx.call() };
+    // The digest first: it is what may refuse to be left without anybody.
+    if let Some(digest) = &traces.digest {
+        let recipients = replaced(digest.settings.recipients.iter(), user, heir);
+        let settings = DigestSettings { recipients, ..digest.settings.clone() };
+        let permit = cx.permit::<actions::UpdateAuditDigest>()?;
+        if let Err(failure) = cx.site().app().configure_audit_digest(&permit, &seen(digest.version), settings).await {
+            faults.rule(at_mails(Refusal::of(failure)?.or_changed("audit digest")?), &[("/mails", "mails")]);
+            return Ok(());
+        }
+    }
     if let Some(present) = traces.notifications.as_ref().filter(|_| !traces.events.is_empty()) {
         let wanted: BTreeMap<EventType, PreferenceChange> = traces
             .events
@@ -265,15 +276,6 @@ async fn hand_over(cx: &Cx, user: &User, traces: &Traces, faults: &mut Faults) -
         let permit = cx.permit::<actions::UpdateNotifications>()?;
         if let Err(failure) = cx.site().app().update_notifications(&permit, &seen(present.version), &wanted).await {
             faults.rule(at_mails(Refusal::of(failure)?.or_changed("list of recipients")?), &[("/mails", "mails")]);
-            return Ok(());
-        }
-    }
-    if let Some(digest) = &traces.digest {
-        let recipients = replaced(digest.settings.recipients.iter(), user, heir);
-        let settings = DigestSettings { recipients, ..digest.settings.clone() };
-        let permit = cx.permit::<actions::UpdateAuditDigest>()?;
-        if let Err(failure) = cx.site().app().configure_audit_digest(&permit, &seen(digest.version), settings).await {
-            faults.rule(at_mails(Refusal::of(failure)?.or_changed("audit digest")?), &[("/mails", "mails")]);
         }
     }
     Ok(())
@@ -338,9 +340,16 @@ mod tests {
     #[test]
     fn an_address_is_replaced_once_and_everywhere_in_its_place() {
         let email = |text: &str| text.parse::<Email>().unwrap();
-        let user = User { id: UserId::from_uuid(Uuid::nil()), email: Some(email("leaver@x.example")), name: None, avatar_url: None };
+        let user = User {
+            id: UserId::from_uuid(Uuid::nil()),
+            email: Some(email("leaver@x.example")),
+            name: None,
+            avatar_url: None,
+        };
         let list = ["a@x.example", "Leaver@x.example", "heir@x.example"].map(email);
-        let after = |heir: Option<&Email>| replaced(list.iter(), &user, heir).iter().map(|e| e.as_str().to_owned()).collect::<Vec<_>>();
+        let after = |heir: Option<&Email>| {
+            replaced(list.iter(), &user, heir).iter().map(|e| e.as_str().to_owned()).collect::<Vec<_>>()
+        };
         assert_eq!(after(Some(&email("Heir@x.example"))), ["a@x.example", "Heir@x.example"]);
         assert_eq!(after(None), ["a@x.example", "heir@x.example"]);
     }

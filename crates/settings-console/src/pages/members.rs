@@ -8,8 +8,8 @@ use crate::{
     site::Site,
     stop::{Answer, Stop},
     ui::{
-        Dialog, Icon, Page, Tone, ask_admins, avatar, banner, called, conflict, dialog, foot, form_faults,
-        gauge, icon, layout, pager, person, role_badge, role_cards, role_name, when, zero,
+        Dialog, Icon, Page, Tone, ask_admins, avatar, banner, called, conflict, dialog, foot, form_faults, gauge, icon,
+        layout, pager, person, role_badge, role_cards, role_name, when, zero,
     },
 };
 use axum::Router;
