@@ -81,11 +81,24 @@ export const reflow = async (browser, world) => {
   await made.close();
 };
 
+// What every page says to the browser; the mailbox of the demonstration is a page, too.
+const headers = new Map([
+  ["content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fragment"],
+  ["x-content-type-options", "nosniff"],
+  ["referrer-policy", "same-origin"],
+  ["cross-origin-opener-policy", "same-origin"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["permissions-policy", "camera=(), microphone=(), geolocation=(), payment=()"],
+  ["cache-control", "no-store"],
+]);
+
 export const markup = async (world) => {
   const off = ["no-redundant-role", "void-style", "long-title", "no-implicit-button-type", "doctype-style", "attribute-boolean-style", "text-content", "no-trailing-whitespace"];
   const validator = new HtmlValidate({ extends: ["html-validate:standard"], rules: { ...Object.fromEntries(off.map((r) => [r, "off"])), "no-inline-style": "error" } });
   const check = async (url, who) => {
-    const text = await (await fetch(url, { headers: who ? { cookie: `settings=${world.people[who].token}` } : {} })).text();
+    const answer = await fetch(url, { headers: who ? { cookie: `settings=${world.people[who].token}` } : {} });
+    const text = await answer.text(), said = [...headers].filter(([name, value]) => answer.headers.get(name) !== value && !(name === "referrer-policy" && !who));
+    ok(said.length === 0, `headers of ${url}: ${said.map(([name]) => `${name}: ${answer.headers.get(name)}`)}`);
     const found = (await validator.validateString(text)).results.flatMap((r) => r.messages);
     ok(found.length === 0, `markup ${url} ${who}: ${found.map((m) => `${m.ruleId} ${m.message} @ ${text.split("\n")[m.line - 1]?.slice(Math.max(0, m.column - 40), m.column + 60)}`).slice(0, 4).join(" | ")}`);
     ok(!/\sstyle=|\son[a-z]+=/.test(text), `${url}: a style or event attribute`);

@@ -317,6 +317,12 @@ export const strangers = async (world) => {
   }
   const crossing = await fetch(`${base}/sign-in/sgn_x`, { method: "POST", headers: { origin: "https://evil.example" }, redirect: "manual" });
   ok(crossing.status === 403 && !crossing.headers.get("set-cookie"), "nobody is signed in by another site");
+  // What a page asks to be typed is compared by the server as well.
+  const staging = world.environments.staging;
+  const gone = await post(`/environments/${staging}/delete`, { confirm: "something else" }, own);
+  ok(gone.status === 422 && (await world.api("GET", "/workspace/environments")).items.some((e) => e.id === staging), "an environment whose name was not typed stays");
+  const kept = await post(`/members/${people.priya.id}/erase`, { confirm: "somebody@else.example" }, own);
+  ok(kept.status === 422 && (await world.api("GET", "/workspace/members?limit=100")).items.some((m) => m.userId === people.priya.id), "and so does a person whose address was not");
   const page = await fetch(`${settings}/members`, { headers: { cookie: `settings=${people.admin.token}` } });
   ok(page.headers.get("cache-control") === "no-store" && /default-src 'none'/.test(page.headers.get("content-security-policy")) && page.headers.get("referrer-policy") === "same-origin", "headers");
 };
