@@ -12,9 +12,13 @@ run *arguments:
 test:
     scripts/test.sh
 
-# the same without clippy and the documentation's examples
+# the same without clippy, the documentation's examples and the browser
 fast:
     scripts/test.sh --fast
+
+# the console in Chromium alone: just browser --only SQLite
+browser *arguments:
+    scripts/browser-test.sh {{ arguments }}
 
 # clippy, with warnings as errors
 lint:

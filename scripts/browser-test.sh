@@ -8,17 +8,25 @@ source scripts/packages.sh
 
 usage() {
     cat <<'HELP'
-usage: scripts/browser-test.sh [--pictures FOLDER]
+usage: scripts/browser-test.sh [--built] [--full] [--jobs N] [--only PATTERN] [--pictures FOLDER]
 
+  --built             with the programs as they lie in the target folder, without building them
+  --full              every screen at both widths in both themes; without it, wide in one theme and narrow in the other
+  --jobs N            so many parts of it at a time (default: 2)
+  --only PATTERN      only the parts whose name fits: screens, Postgres, SQLite, pages, provider, figures
   --pictures FOLDER   where pictures of every screen go (default: target/console-pictures)
   --help              this text
 HELP
 }
 
-pictures=
+pictures= built= full= jobs=2 only=.
 while (($# > 0)); do
     case $1 in
         --pictures) pictures=${2:?--pictures wants a folder} && shift 2 ;;
+        --built) built=1 && shift ;;
+        --full) full=1 && shift ;;
+        --jobs) jobs=${2:?--jobs wants a number} && shift 2 ;;
+        --only) only=${2:?--only wants a pattern} && shift 2 ;;
         --help | -h) usage && exit 0 ;;
         *) echo "unknown argument: $1" >&2 && usage >&2 && exit 2 ;;
     esac
@@ -27,7 +35,7 @@ done
 mapfile -t packages < <(missing_packages && missing_browser_packages)
 install_packages "${packages[@]}"
 
-cargo build --locked -p settings-http -p settings-testkit --bins
+[[ -n $built ]] || cargo build --locked -p settings-http -p settings-testkit --bins
 target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 (cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
 
@@ -48,4 +56,4 @@ done
 [[ -n $url ]] || { echo "error: the throw-away Postgres did not start" >&2 && exit 1; }
 
 BINARY=$target/debug/settings-http THROWAWAY=$target/debug/throwaway-postgres PROVIDER=$target/peers/openid-browser/provider.mjs \
-    POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs
+    FULL=$full JOBS=$jobs ONLY=$only POSTGRES=$url PICTURES=${pictures:-$target/console-pictures} node tests/browser/test.mjs

@@ -105,29 +105,6 @@ export const people = async (browser, world, script) => {
   await made.close();
 };
 
-export const leaving = async (browser, world, script) => {
-  const how = script ? "script" : "no script";
-  const email = `leaver.${script ? "a" : "b"}@people.example`;
-  await world.api("POST", "/workspace/members", { email, role: "admin" });
-  const token = (await (await fetch(await mailTo(world, email), { method: "POST", headers: { accept: "application/json" } })).json()).token;
-  await world.api("POST", "/workspace/api-keys", { name: "Left behind", scopes: ["runs:read"] }, token);
-  const made = await context(browser, world, "admin", { javaScriptEnabled: script });
-  const page = await made.newPage();
-  await page.goto(`${world.settings}/members?q=${email}`);
-  await page.click("[popovertarget^=menu-]");
-  await page.click(".menu:popover-open a:has-text('Remove')");
-  await page.waitForSelector("text=Left behind");
-  ok(await page.isVisible("text=They made 1 API key that keeps working"), `${how}: leaving shows the keys left behind`);
-  await page.click("button:has-text('Remove member')");
-  await page.waitForURL(/api-keys\?creator=departed$/);
-  ok((await page.textContent(".flash")).includes("1 API key they made still works"), `${how}: and leads to them`);
-  await page.locator("tr", { hasText: "Left behind" }).first().locator("a:has-text('Revoke')").click();
-  await page.click("button:has-text('Revoke key')");
-  await page.waitForSelector(".flash:has-text('revoked')");
-  ok(true, `${how}: where they are revoked`);
-  await made.close();
-};
-
 export const keys = async (browser, world, script) => {
   const how = script ? "script" : "no script";
   const made = await context(browser, world, "admin", { javaScriptEnabled: script, permissions: ["clipboard-read", "clipboard-write"] });
@@ -192,9 +169,18 @@ export const workspace = async (browser, world, script) => {
   if (script) ok(await focused(page, "(e) => e.classList.contains('flash')"), "what was done is announced");
   // Retention: under the floor, then lower with its confirmation.
   await page.fill("#retention", "5");
+  await page.fill("#seats", "1");
   await page.click("text=Save changes");
   await page.waitForSelector("#retention-error");
   ok((await page.inputValue("#retention")) === "5", `${how}: under the floor is refused beside its field`);
+  ok(await page.isVisible("#seats-error") && (await page.inputValue("#seats")) === "1", `${how}: and so are too few seats, at once`);
+  if (script) {
+    const asking = said(page);
+    const click = page.click("nav a[href$='/environments']", { noWaitAfter: true }).catch(() => {});
+    ok((await asking).type === "beforeunload", "what was refused is unsaved, too: leaving asks");
+    await click;
+  }
+  await page.fill("#seats", "20");
   const lower = script ? "80" : "70";
   await page.fill("#retention", lower);
   await page.click("text=Save changes");
@@ -208,7 +194,14 @@ export const workspace = async (browser, world, script) => {
   await page.fill("#name", `${name} again`);
   await page.click("text=Save changes");
   await page.waitForSelector(".versions");
-  ok((await page.textContent(".versions")).includes(script ? "31" : "32"), `${how}: both versions are shown`);
+  ok((await page.textContent(".versions")).includes(script ? "31" : "32") && (await page.textContent(".versions")).includes(`${name} again`), `${how}: both versions are shown`);
+  await page.click("text=Use what is there now");
+  await page.waitForSelector(".versions", { state: "detached" });
+  ok((await page.inputValue("#name")) === name && (await page.inputValue("#seats")) === (script ? "31" : "32"), `${how}: theirs is taken in one click`);
+  await page.fill("#name", `${name} again`);
+  await world.api("PUT", "/workspace", { seatLimit: script ? 33 : 34 });
+  await page.click("text=Save changes");
+  await page.waitForSelector(".versions");
   await page.click("text=Save changes");
   await page.waitForSelector(".flash");
   await world.api("PUT", "/workspace", { name: "Acme Robotics", seatLimit: 40 });
@@ -324,6 +317,12 @@ export const strangers = async (world) => {
   }
   const crossing = await fetch(`${base}/sign-in/sgn_x`, { method: "POST", headers: { origin: "https://evil.example" }, redirect: "manual" });
   ok(crossing.status === 403 && !crossing.headers.get("set-cookie"), "nobody is signed in by another site");
+  // What a page asks to be typed is compared by the server as well.
+  const staging = world.environments.staging;
+  const gone = await post(`/environments/${staging}/delete`, { confirm: "something else" }, own);
+  ok(gone.status === 422 && (await world.api("GET", "/workspace/environments")).items.some((e) => e.id === staging), "an environment whose name was not typed stays");
+  const kept = await post(`/members/${people.priya.id}/erase`, { confirm: "somebody@else.example" }, own);
+  ok(kept.status === 422 && (await world.api("GET", "/workspace/members?limit=100")).items.some((m) => m.userId === people.priya.id), "and so does a person whose address was not");
   const page = await fetch(`${settings}/members`, { headers: { cookie: `settings=${people.admin.token}` } });
   ok(page.headers.get("cache-control") === "no-store" && /default-src 'none'/.test(page.headers.get("content-security-policy")) && page.headers.get("referrer-policy") === "same-origin", "headers");
 };

@@ -14,9 +14,10 @@ export const launch = () => chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 
-// Errors on the console, failed scripts and violations of the content policy, of every page.
+// Errors on the console, failed scripts and violations of the content policy, of every page. A portal that can't be opened
+// is a 503.
 export const complaints = [];
-const expected = /status of (401|403|404|409|410|412|422|428)/;
+const expected = (url, text) => /status of (401|403|404|409|410|412|422|428)/.test(text) || (url.endsWith("/billing/portal") && text.includes("status of 503"));
 
 export const context = async (browser, world, who, options = {}) => {
   const made = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1440, height: 1000 }, ...options });
@@ -24,7 +25,7 @@ export const context = async (browser, world, who, options = {}) => {
   if (options.javaScriptEnabled !== false) {
     await made.addInitScript(() => document.addEventListener("securitypolicyviolation", (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI} ${e.sample}`)));
     made.on("page", (page) => {
-      page.on("console", (m) => { if (m.type() === "error" && !expected.test(m.text())) complaints.push(`${page.url()} ${m.text()}`); });
+      page.on("console", (m) => { if (m.type() === "error" && !expected(page.url(), m.text())) complaints.push(`${page.url()} ${m.text()}`); });
       page.on("pageerror", (e) => complaints.push(`${page.url()} ${e.message}`));
     });
   }

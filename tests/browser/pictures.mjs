@@ -1,6 +1,6 @@
 // Pictures alone, for looking at: PICTURES is the folder, ONLY a pattern of `name-width-theme`.
 import fs from "node:fs";
-import { start, mailTo } from "./world.mjs";
+import { start } from "./world.mjs";
 import { context, launch } from "./lib.mjs";
 import { states } from "./states.mjs";
 
@@ -8,7 +8,6 @@ const { BINARY, PICTURES = "pictures", ONLY = "." } = process.env;
 fs.mkdirSync(PICTURES, { recursive: true });
 const browser = await launch();
 const world = await start(BINARY, "sqlite");
-world.invitation = await mailTo(world, "dana.cole@acme.example");
 for (const [width, height] of [[1440, 1000], [390, 844]]) for (const [name, who, go] of states) {
   const themes = ["light", "dark"].filter((theme) => new RegExp(ONLY).test(`${name}-${width}-${theme}`));
   if (!themes.length) continue;

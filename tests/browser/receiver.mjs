@@ -2,7 +2,7 @@
 import http from "node:http";
 
 export const receive = async () => {
-  const got = { webhooks: [], slack: [], takes: true, close: null };
+  const got = { webhooks: [], slack: [], takes: true, grant: null, close: null };
   const server = http.createServer((request, response) => {
     let body = "";
     request.on("data", (part) => { body += part; });
@@ -16,9 +16,11 @@ export const receive = async () => {
         back.searchParams.set("state", url.searchParams.get("state"));
         response.writeHead(302, { location: back.href }).end();
       } else if (url.pathname === "/api/oauth.v2.access") {
-        json({ ok: true, access_token: "xoxb-canary", token_type: "bot", scope: "chat:write,incoming-webhook", team: { id: "T1", name: "Acme Robotics" },
-          incoming_webhook: { channel: "#ops-alerts", channel_id: "C1", url: "https://hooks.slack.com/services/x" } });
+        const { token, team, channel } = got.grant ?? { token: "xoxb-canary", team: "Acme Robotics", channel: "#ops-alerts" };
+        json({ ok: true, access_token: token, token_type: "bot", scope: "chat:write,incoming-webhook", team: { id: "T1", name: team },
+          incoming_webhook: { channel, channel_id: "C1", url: "https://hooks.slack.com/services/x" } });
       } else if (url.pathname === "/api/chat.postMessage") {
+        if (request.headers.authorization === "Bearer xoxb-revoked") { json({ ok: false, error: "token_revoked" }); return; }
         got.slack.push(JSON.parse(body));
         json({ ok: true, ts: "1.1" });
       } else if (url.pathname.startsWith("/gone")) {

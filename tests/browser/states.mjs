@@ -1,5 +1,6 @@
 // Every screen that there is, and how to get there. Used by the accessibility checks and by the pictures.
 import { dialogOpen, openDialog } from "./lib.mjs";
+import { age, disposable } from "./world.mjs";
 
 const at = (path) => (page, world) => page.goto(world.settings + path);
 const dialog = (path, opener, then) => async (page, world) => {
@@ -15,22 +16,28 @@ const row = (who, action) => async (page, world) => {
   await dialogOpen(page);
 };
 
-// name, who, how, and whether the picture shows the whole page
+// Where the way there is another one on a narrow screen.
+export const apart = new Set(["switcher", "role", "drawer"]);
+
+// name, who, how
 export const states = [
   ["sign-in", null, (p, w) => p.goto(`${w.base}/sign-in`)],
   ["sign-in-fault", null, async (p, w) => { await p.goto(`${w.base}/sign-in`); await p.evaluate(() => { document.querySelector("form").noValidate = true; }); await p.fill("#email", "nobody"); await p.click("[type=submit]"); await p.waitForSelector("#email-error"); }],
   ["link-dead", null, async (p, w) => { await p.goto(`${w.base}/sign-in/sgn_unknown`); await p.click("[type=submit]"); await p.waitForSelector("text=This link does not work"); }],
   ["invitation", null, (p, w) => p.goto(w.invitation)],
+  ["invitation-late", null, (p, w) => p.goto(w.late)],
   ["invitation-dead", null, (p, w) => p.goto(`${w.base}/invitations/inv_unknown`)],
   ["choose", "admin", (p, w) => p.goto(`${w.base}/`)],
   ["switcher", "admin", async (p, w) => { await at("/workspace")(p, w); const menu = p.locator("button[popovertarget=nav] >> nth=0"); if (await menu.isVisible()) await menu.click(); await openDialog(p, ".ws-link"); }],
   ["general", "admin", at("/workspace")],
   ["general-dirty", "admin", async (p, w) => { await at("/workspace")(p, w); await p.fill("#name", "Acme Robotics Europe"); await p.fill("#seats", "20"); }],
-  ["general-faults", "admin", async (p, w) => { await at("/workspace")(p, w); await p.evaluate(() => { document.querySelector("form[data-savebar]").noValidate = true; }); await p.fill("#name", " "); await p.fill("#retention", "0"); await p.fill("#seats", "1"); await p.click("text=Save changes"); await p.waitForSelector("#name-error"); }],
+  ["general-faults", "admin", async (p, w) => { await at("/workspace")(p, w); await p.evaluate(() => { document.querySelector("form[data-savebar]").noValidate = true; }); await p.fill("#name", " "); await p.fill("#retention", "0"); await p.fill("#seats", "1"); await p.click("text=Save changes"); await p.waitForSelector("#seats-error"); }],
   ["general-confirm", "admin", async (p, w) => { await at("/workspace")(p, w); await p.fill("#retention", "45"); await p.click("text=Save changes"); await p.waitForSelector("text=Lower the data retention?"); }],
+  ["general-conflict", "admin", async (p, w) => { await at("/workspace")(p, w); await w.api("PUT", "/workspace", { name: `Acme Robotics ${w.theirs = (w.theirs ?? 0) + 1}` }); await p.fill("#seats", "30"); await p.click("text=Save changes"); await p.waitForSelector(".versions"); }],
   ["general-viewer", "viewer", at("/workspace")],
   ["environments", "admin", at("/environments")],
   ["environment-new", "admin", dialog("/environments", () => "a[href$='environments/new']")],
+  ["environment-edit", "admin", dialog("/environments", () => "a[href$='/edit'] >> nth=-1")],
   ["environment-delete", "admin", dialog("/environments", () => "a[href$='/delete'] >> nth=0")],
   ["members", "admin", at("/members")],
   ["members-none", "admin", at("/members?q=zzz")],
@@ -43,7 +50,9 @@ export const states = [
   ["remove", "admin", row("jonas", "remove")],
   ["erase", "admin", row("jonas", "erase")],
   ["erase-page", "admin", (p, w) => p.goto(`${w.settings}/members/${w.people.jonas.id}/erase`)],
-  ["erase-fault", "admin", async (p, w) => { await p.goto(`${w.settings}/members/${w.people.jonas.id}/erase`); await p.fill("#confirm", "somebody@else.example"); await p.click(".dlg-foot [type=submit]"); await p.waitForSelector("#confirm-error"); }],
+  ["erase-fault", "admin", async (p, w) => { await p.goto(`${w.settings}/members/${w.people.jonas.id}/erase`); await p.fill("#confirm", "somebody@else.example"); await p.click(".dlg-foot [type=submit]", { force: true }); await p.waitForSelector("#confirm-error:visible"); }],
+  ["erase-done", "admin", async (p, w) => { const [id, email] = await disposable(w); await p.goto(`${w.settings}/members/${id}/erase`); await p.fill("#confirm", email); await p.click(".dlg-foot [type=submit]"); await p.waitForSelector("#receipt"); }],
+  ["invitation-revoke", "admin", dialog("/members", () => "a[href$='/revoke'] >> nth=0")],
   ["members-former", "admin", at("/members?state=former")],
   ["remove-page", "admin", (p, w) => p.goto(`${w.settings}/members/${w.people.jonas.id}/remove`)],
   ["roles", "viewer", at("/roles")],
@@ -97,6 +106,7 @@ export const states = [
   ["notifications-dirty", "admin", async (p, w) => { await at("/notifications")(p, w); await p.check('[name="secret_rotated"][value="webhook"]'); await p.fill("#secret_rotated-recipients", "security@acme.example"); }],
   ["notifications-faults", "admin", async (p, w) => { await at("/notifications")(p, w); await p.fill("#run_failed-recipients", "nobody"); await p.click("text=Save changes"); await p.waitForSelector("#run_failed-recipients-error"); }],
   ["notifications-unready", "admin", (p, w) => p.goto(`${w.base}/northwind/settings/notifications`)],
+  ["notifications-slack-error", "admin", (p, w) => p.goto(`${w.base}/initech/settings/notifications`)],
   ["notifications-editor", "editor", at("/notifications")],
   ["notifications-viewer", "viewer", at("/notifications")],
   ["notification-test", "admin", dialog("/notifications", () => "a[href$='test?channel=slack']")],
@@ -113,14 +123,23 @@ export const states = [
   ["deliveries", "admin", at("/deliveries")],
   ["deliveries-none", "admin", at("/deliveries?status=parked")],
   ["deliveries-empty", "admin", (p, w) => p.goto(`${w.base}/northwind/settings/deliveries`)],
+  ["deliveries-parked", "admin", (p, w) => p.goto(`${w.base}/initech/settings/deliveries?status=parked`)],
+  ["delivery-parked", "admin", async (p, w) => { await p.goto(`${w.base}/initech/settings/deliveries?status=parked`); await openDialog(p, ".c-what a >> nth=0"); }],
   ["delivery-failed", "admin", dialog("/deliveries?status=failed", () => ".c-what a >> nth=0")],
   ["connections", "admin", at("/connections")],
+  ["connections-error", "admin", (p, w) => p.goto(`${w.base}/initech/settings/connections`)],
   ["connections-editor", "editor", at("/connections")],
   ["connections-empty", "admin", (p, w) => p.goto(`${w.base}/northwind/settings/connections`)],
   ["connection-channel", "admin", dialog("/connections", () => "a[href$='/channel']")],
   ["connection-disconnect", "admin", dialog("/connections", () => "a[href$='/disconnect']")],
   ["connection-refused", "admin", at("/connections/slack/callback?error=access_denied")],
   ["billing", "admin", at("/billing")],
+  ["billing-numbers", "admin", async (p, w) => { await at("/billing")(p, w); await p.click("summary >> nth=0"); }],
+  ["billing-editor", "editor", at("/billing")],
+  ["billing-past-due", "admin", (p, w) => p.goto(`${w.base}/initech/settings/billing`)],
+  ["billing-none", "admin", (p, w) => p.goto(`${w.base}/northwind/settings/billing`)],
+  ["billing-stale", "admin", async (p, w) => { await age(w); w.stripe.away = true; try { await at("/billing")(p, w); await p.waitForSelector("text=Stripe didn’t answer"); } finally { w.stripe.away = false; } }],
+  ["billing-failed", "admin", async (p, w) => { await at("/billing")(p, w); w.stripe.away = true; try { await p.click("text=Manage subscription"); await p.waitForSelector("text=Stripe’s page was not opened"); } finally { w.stripe.away = false; } }],
   ["digest", "admin", at("/audit-digest")],
   ["digest-dirty", "admin", async (p, w) => { await at("/audit-digest")(p, w); await p.check("[name=enabled]"); await p.check("[value=monthly]"); await p.fill("#recipients", "security@acme.example\nmaya.okafor@acme.example"); }],
   ["digest-faults", "admin", async (p, w) => { await at("/audit-digest")(p, w); await p.check("[name=enabled]"); await p.uncheck("[value=high]"); await p.uncheck("[value=critical]"); await p.fill("#recipients", "security@acme.example\nnobody"); await p.click("text=Save changes"); await p.waitForSelector("#recipients-error"); }],
@@ -128,8 +147,10 @@ export const states = [
   ["audit", "admin", at("/audit-log")],
   ["audit-filtered", "admin", at("/audit-log?risk=medium&action=member.updated")],
   ["audit-detail", "admin", dialog("/audit-log?action=workspace.updated", () => ".c-event a >> nth=0", (p) => p.click("summary"))],
+  ["audit-export", "admin", dialog("/audit-log", () => "a[href*='audit-log/export']")],
   ["audit-verify", "admin", dialog("/audit-log", () => "a[href$='audit-log/verify']")],
   ["sessions", "admin", at("/sessions")],
+  ["sessions-end", "admin", at("/sessions/others/end")],
   ["find", "admin", at("/find?q=seats")],
   ["not-found", "admin", at("/nothing-here")],
   ["drawer", "admin", async (p, w) => { await at("/members")(p, w); const menu = p.locator("button[popovertarget=nav] >> nth=0"); if (await menu.isVisible()) await menu.click(); }],

@@ -1,50 +1,76 @@
-// Everything, on one store after the other. BINARY is the program, PICTURES a folder for pictures, POSTGRES the URL of an
-// empty database, THROWAWAY the program that starts another one, PROVIDER the script of an OpenID provider.
+// Everything: some jobs, each on a service and a database of its own, a few at a time. BINARY is the program, PICTURES a
+// folder for pictures, POSTGRES the URL of an empty database, THROWAWAY the program that starts another one, PROVIDER the
+// script of an OpenID provider. FULL asks for each screen in all four looks, JOBS for so many at a time (2), ONLY for the
+// jobs whose name it is a pattern of.
 import fs from "node:fs";
-import { start, mailTo } from "./world.mjs";
+import { start } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
+import * as billing from "./billing.mjs";
+import * as departures from "./departures.mjs";
 import * as flows from "./flows.mjs";
 import * as provider from "./provider.mjs";
+import { roles } from "./roles.mjs";
 import * as told from "./told.mjs";
 import * as values from "./values.mjs";
 
-const { BINARY, PICTURES, POSTGRES, PROVIDER, THROWAWAY } = process.env;
+const { BINARY, FULL, JOBS = "2", ONLY = ".", PICTURES, POSTGRES, PROVIDER, THROWAWAY } = process.env;
 if (!BINARY || !POSTGRES || !PROVIDER || !THROWAWAY) throw new Error("BINARY, POSTGRES, PROVIDER and THROWAWAY have to be set: start scripts/browser-test.sh");
 if (PICTURES) fs.mkdirSync(PICTURES, { recursive: true });
+const full = Boolean(FULL);
 
+const begun = Date.now();
+const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 const part = async (name, run) => {
   const started = Date.now();
   try { await run(); } catch (e) { ok(false, `${name}: ${e.stack}`); }
-  console.log(`${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`${seconds(begun).padStart(8)}  ${name}: ${seconds(started)}`);
+};
+const within = async (store, name, run) => {
+  const world = await start(BINARY, store);
+  try { await run(world, (what, go) => part(`${name}: ${what}`, go)); } finally { await world.stop(); }
 };
 
 const browser = await launch();
-for (const store of ["sqlite", POSTGRES]) {
-  const world = await start(BINARY, store);
-  world.invitation = await mailTo(world, "dana.cole@acme.example");
-  const on = world.store;
-  await part(`${on}: weight and time`, () => flows.figures(world));
-  if (store === "sqlite") {
-    await part(`${on}: screens`, () => screens(browser, world, PICTURES));
-    await part(`${on}: reflow`, () => reflow(browser, world));
-  }
-  await part(`${on}: markup`, () => markup(world));
+// What people do: with script and without, on both stores.
+const people = (store, name) => within(store, name, async (world, part) => {
   for (const script of [true, false]) {
     const how = script ? "with script" : "without script";
-    for (const name of ["signing", "joining", "people", "leaving", "keys", "workspace"]) await part(`${on}: ${name} ${how}`, () => flows[name](browser, world, script));
-    for (const name of ["variables", "imports", "secrets", "models", "digest"]) await part(`${on}: ${name} ${how}`, () => values[name](browser, world, script));
-    for (const name of ["notifications", "webhooks", "connections"]) await part(`${on}: ${name} ${how}`, () => told[name](browser, world, script));
+    for (const [of, names] of [
+      [flows, ["signing", "joining", "people", "keys", "workspace"]],
+      [departures, ["leaving", "erasing"]],
+      [values, ["variables", "imports", "secrets", "models", "digest"]],
+      [told, ["notifications", "webhooks", "connections"]],
+      [billing, ["portal"]],
+    ]) for (const flow of names) await part(`${flow} ${how}`, () => of[flow](browser, world, script));
   }
-  await part(`${on}: keyboard`, () => flows.keyboard(browser, world));
-  await part(`${on}: roles`, () => values.roles(browser, world));
-  await part(`${on}: strangers`, () => flows.strangers(world));
-  await world.stop();
-  const there = await provider.start(BINARY, store === "sqlite" ? store : "postgres", { provider: PROVIDER, postgres: THROWAWAY });
-  for (const script of [true, false]) await part(`${on}: sign-in at a provider ${script ? "with" : "without"} script`, () => provider.flow(browser, there, script, PICTURES));
-  await there.stop();
-}
+  await part("keyboard", () => flows.keyboard(browser, world));
+  await part("roles", () => roles(browser, world));
+  await part("strangers", () => flows.strangers(world));
+});
+const provided = async (store, name) => {
+  const there = await provider.start(BINARY, store, { provider: PROVIDER, postgres: THROWAWAY });
+  try { for (const script of [true, false]) await part(`${name}: ${script ? "with" : "without"} script`, () => provider.flow(browser, there, script, PICTURES)); } finally { await there.stop(); }
+};
+// The longest first.
+const jobs = [
+  ["screens, even", () => within("sqlite", "screens, even", (world) => screens(browser, world, { pictures: PICTURES, full, part: 0, parts: 2 }))],
+  ["screens, odd", () => within("sqlite", "screens, odd", (world) => screens(browser, world, { pictures: PICTURES, full, part: 1, parts: 2 }))],
+  ["Postgres", () => people(POSTGRES, "Postgres")],
+  ["SQLite", () => people("sqlite", "SQLite")],
+  ["pages", () => within("sqlite", "pages", async (world, part) => {
+    await part("reflow", () => reflow(browser, world));
+    await part("markup", () => markup(world));
+  })],
+  ["provider on Postgres", () => provided("postgres", "provider on Postgres")],
+  ["provider on SQLite", () => provided("sqlite", "provider on SQLite")],
+].filter(([name]) => new RegExp(ONLY).test(name));
+
+// Times are taken while nothing else of this runs.
+if (new RegExp(ONLY).test("figures")) await part("figures", () => within("sqlite", "figures", (world) => flows.figures(world)));
+const worker = async () => { for (let job; (job = jobs.shift());) await part(...job); };
+await Promise.all(Array.from({ length: Number(JOBS) }, worker));
 await browser.close();
 ok(complaints.length === 0, `pages complained:\n${complaints.join("\n")}`);
-console.log(`${count.passed} passed, ${count.failed} failed`);
+console.log(`${count.passed} passed, ${count.failed} failed, ${seconds(begun)}`);
 process.exit(count.failed ? 1 : 0);

@@ -1,10 +1,11 @@
 // A running service with people in it. It is the real program, on a database of its own. Only what is
-// outside of it is ours: a receiver of webhooks, and a Slack.
+// outside of it is ours: a receiver of webhooks, a Slack, and a Stripe.
 import { spawn, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { receive } from "./receiver.mjs";
+import { stripe } from "./stripe.mjs";
 
 const PEOPLE = [
   ["jonas", "jonas.weber@acme.example", "Jonas Weber", "admin"],
@@ -18,7 +19,7 @@ const PEOPLE = [
 // `store` is "sqlite", or the URL of an empty Postgres database.
 export const start = async (binary, store) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "settings-browser-"));
-  const sqlite = store === "sqlite", outside = await receive();
+  const sqlite = store === "sqlite", outside = await receive(), payments = await stripe();
   const child = spawn(binary, ["serve"], {
     cwd: folder,
     env: {
@@ -32,6 +33,8 @@ export const start = async (binary, store) => {
       SLACK_CLIENT_ID: "1.2",
       SLACK_CLIENT_SECRET: "secret",
       SLACK_API_BASE: outside.url,
+      STRIPE_SECRET_KEY: "sk_test_0123456789abcdef",
+      STRIPE_API_BASE: payments.url,
       RUST_LOG: "warn",
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -47,17 +50,19 @@ export const start = async (binary, store) => {
       if (base && link) { clearTimeout(late); resolve({ base: base[1], link: link[1] }); }
     });
   });
-  const world = { base: first.base, settings: `${first.base}/acme/settings`, people: {}, folder, outside, store: sqlite ? "SQLite" : "Postgres" };
+  const world = { base: first.base, settings: `${first.base}/acme/settings`, people: {}, folder, outside, stripe: payments, store: sqlite ? "SQLite" : "Postgres" };
   world.stop = async () => {
     child.removeAllListeners("exit");
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
     await ended;
     outside.close();
+    payments.close();
     fs.rmSync(folder, { recursive: true, force: true });
   };
   world.log = () => log;
-  await settle(world, first.link, sqlite ? path.join(folder, "data", "settings.db") : store);
+  world.database = sqlite ? path.join(folder, "data", "settings.db") : store;
+  await settle(world, first.link);
   return world;
 };
 
@@ -78,11 +83,12 @@ export const mailTo = async (world, address, after = 0) => {
   throw new Error(`no mail to ${address}`);
 };
 
-const settle = async (world, link, database) => {
+const settle = async (world, link) => {
   const admin = (await json(link, { method: "POST" })).token;
-  const api = (method, at, body, token = admin) => json(`${world.base}/w/acme${at}`, { method, body: body && JSON.stringify(body) }, token);
-  world.api = api;
+  world.in = (slug) => (method, at, body, token = admin) => json(`${world.base}/w/${slug}${at}`, { method, body: body && JSON.stringify(body) }, token);
+  const api = world.api = world.in("acme");
   world.people.admin = { token: admin, email: "admin@acme.example", name: "Maya Okafor" };
+  await use(world);
   await api("PUT", "/workspace", { name: "Acme Robotics", seatLimit: 12 });
   for (const [who, email, name, role] of PEOPLE) {
     await api("POST", "/workspace/members", { email, role });
@@ -102,13 +108,63 @@ const settle = async (world, link, database) => {
   await json(`${world.base}/workspace`, { headers: { "x-api-key": world.used.key } });
   await fill(world);
   // Names come from an identity provider; people who come by e-mailed links have none, so the database is told.
-  name(database, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
-  // A second workspace, so that there is one to choose.
-  await json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name: "Northwind Labs", slug: "northwind", adminEmail: "admin@acme.example" }) }, admin);
+  name(world, [["admin@acme.example", "Maya Okafor"], ...PEOPLE.map(([, email, name]) => [email, name])]);
+  // A second workspace with nothing in it, a third in which things went wrong, and one of somebody else.
+  const organization = (name, slug, adminEmail = "admin@acme.example") => json(`${world.base}/api/organizations`, { method: "POST", body: JSON.stringify({ name, slug, adminEmail }) }, admin);
+  await organization("Northwind Labs", "northwind");
+  await organization("Initech", "initech");
+  await organization("Globex", "globex", "jonas.weber@acme.example");
   const { items } = await api("GET", "/workspace/members?limit=100");
   for (const m of items) for (const p of Object.values(world.people)) if (p.email === m.email) p.id = m.userId;
   await api("DELETE", `/workspace/members/${world.people.gone.id}`);
-  for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role });
+  for (const [email, role] of [["dana.cole@acme.example", "editor"], ["noor.haddad@contractor.example", "viewer"]]) await api("POST", "/workspace/members", { email, role }, world.people[role === "viewer" ? "jonas" : "admin"].token);
+  world.invitation = await mailTo(world, "dana.cole@acme.example");
+  await api("POST", "/workspace/members", { email: "late.comer@people.example", role: "viewer" });
+  world.late = await mailTo(world, "late.comer@people.example");
+  sql(world, "UPDATE invitations SET expires_at = created_at + 1 WHERE email = 'late.comer@people.example'", (await api("GET", "/workspace")).id);
+  await trouble(world);
+  await until("a subscription", async () => (await world.api("GET", "/billing/summary")).plan);
+};
+
+// What was read of a subscription is as good as new for five minutes: these have passed.
+export const age = async (world) => sql(world, "UPDATE billing_accounts SET read_at = read_at - 600000000", (await world.api("GET", "/workspace")).id);
+
+// A member more, to be erased.
+export const disposable = async (world) => {
+  const email = `disposable.${world.disposables = (world.disposables ?? 0) + 1}@people.example`;
+  await world.api("POST", "/workspace/members", { email, role: "editor" });
+  await json(await mailTo(world, email), { method: "POST" });
+  const { items } = await world.api("GET", "/workspace/members?limit=100");
+  return [items.find((m) => m.email === email).userId, email];
+};
+
+// A Slack that revoked its token, so that what is for it waits; and a payment that failed.
+const trouble = async (world) => {
+  const api = world.in("initech");
+  await connect(world, api, { token: "xoxb-revoked", team: "Initech", channel: "#tps-reports" });
+  await api("PUT", "/workspace/notifications", { preferences: [{ event: "run_failed", channels: ["email", "slack"], recipients: [] }] });
+  await api("POST", "/workspace/notifications/test", { channel: "slack" });
+  await until("a parked delivery", async () => (await api("GET", "/workspace/notifications/deliveries?status=parked")).items[0]);
+  await until("a payment that is past due", async () => (await api("GET", "/billing/summary")).plan?.status === "past_due");
+};
+
+// What was used this month.
+const use = async (world) => {
+  const { key } = await world.api("POST", "/workspace/api-keys", { name: "Runner", scopes: ["runs:write"] });
+  const report = (metric, day, quantity) => json(`${world.base}/usage`, { method: "POST", headers: { "x-api-key": key }, body: JSON.stringify({ id: `${metric}-${day}`, metric, quantity, at: new Date(Date.now() - day * 86_400_000).toISOString() }) });
+  for (let day = 22; day >= 0; day--) {
+    const weekend = [0, 6].includes(new Date(Date.now() - day * 86_400_000).getUTCDay());
+    await Promise.all([report("runs", day, weekend ? 12 : 110 + ((day * 37) % 90)), report("model_tokens", day, (weekend ? 3_000 : 90_000) + day * 4_211)]);
+  }
+};
+
+export const until = async (what, look) => {
+  for (let tries = 0; tries < 200; tries++) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`no ${what} after 20 seconds`);
 };
 
 // Variables in three environments, and a workflow that says what it uses.
@@ -151,11 +207,16 @@ const fill = async (world) => {
   await world.api("PUT", "/references/workflow/wf-1", { name: "Publish release notes", uses });
   await world.api("PUT", "/references/prompt/pr-7", { name: "Summarise incident", uses: uses.slice(0, 1) });
 };
+const connect = async (world, api, grant) => {
+  world.outside.grant = grant;
+  const { url } = await api("POST", "/connections/slack/authorize");
+  const back = new URL((await fetch(url, { redirect: "manual" })).headers.get("location"));
+  await api("GET", `/connections/slack/callback${back.search}`);
+  world.outside.grant = null;
+};
 // Slack connected, webhooks in every state, and deliveries that came to an end.
 const tell = async (world) => {
-  const { url } = await world.api("POST", "/connections/slack/authorize");
-  const back = new URL((await fetch(url, { redirect: "manual" })).headers.get("location"));
-  await world.api("GET", `/connections/slack/callback${back.search}`);
+  await connect(world, world.api);
   const hook = (url, events) => world.api("POST", "/webhooks/subscriptions", { url, events });
   const old = await hook("https://legacy.acme.example/hooks/in", ["run_failed"]);
   await world.api("PUT", `/webhooks/subscriptions/${old.id}`, { status: "disabled" });
@@ -168,15 +229,18 @@ const tell = async (world) => {
     world.failed = await world.api("GET", `/workspace/notifications/deliveries/${world.failed.id}`);
   }
   await world.api("PUT", "/workspace/notifications", { preferences: [
-    { event: "run_failed", channels: ["email", "slack", "webhook"], recipients: ["oncall@acme.example", "platform-team@acme.example"] },
+    { event: "run_failed", channels: ["email", "slack", "webhook"], recipients: ["oncall@acme.example", "jonas.weber@acme.example"] },
     { event: "workflow_deployed", channels: ["slack"] },
   ] });
 };
 const api = (world, method, at, body) => json(world.base + at, { method, body: JSON.stringify(body) }, world.people.admin.token);
 
-const name = (database, names) => {
+// What only the database can be told: names, and that time has passed. `workspace` is needed where rows belong to one.
+export const sql = (world, text, workspace) => {
+  if (world.store === "Postgres") execFileSync("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-d", world.database, "-c", workspace ? `SET settings.workspace = '${workspace}'; ${text}` : text]);
+  else execFileSync("python3", ["-c", "import sqlite3,sys\nd=sqlite3.connect(sys.argv[1],timeout=30)\nd.executescript(sys.argv[2])\nd.commit()", world.database, text]);
+};
+const name = (world, names) => {
   const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
-  const sql = names.map(([email, name]) => `UPDATE users SET name = ${quoted(name)} WHERE email = ${quoted(email)};`).join("\n");
-  if (database.startsWith("postgres")) execFileSync("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
-  else execFileSync("python3", ["-c", "import sqlite3,sys\nd=sqlite3.connect(sys.argv[1],timeout=30)\nd.executescript(sys.argv[2])\nd.commit()", database, sql]);
+  sql(world, names.map(([email, name]) => `UPDATE users SET name = ${quoted(name)} WHERE email = ${quoted(email)};`).join("\n"));
 };

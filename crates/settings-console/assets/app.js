@@ -33,7 +33,8 @@
     } catch { location.assign(url); } finally { clearTimeout(slow); busy(from, false); }
   };
   const focusIn = () => ($("[aria-invalid=true]", dialog) || $("[data-fault]", dialog) || $("[autofocus]", dialog) || $("#dlg-title", dialog))?.focus();
-  const shut = () => { dialog.close(); };
+  // What it held is gone at once: the event of closing comes a moment later.
+  const shut = () => { dialog.close(); dialog.textContent = ""; };
   dialog.addEventListener("close", () => { dialog.textContent = ""; (opener?.isConnected ? opener : $("main"))?.focus(); opener = null; });
 
   // A dialog is not thrown away while it holds an uncopied key or a half-filled form.
@@ -70,15 +71,19 @@
       open(a.href, from);
       return;
     }
+    const theirs = e.target.closest("[data-theirs]");
+    if (theirs) { clean(theirs.closest("form")); return; }
     const c = e.target.closest("[data-close]");
     if (c && dialog.contains(c)) { e.preventDefault(); leave(); }
   });
 
   // -- submitting
+  // The server compares again, and knows where case counts.
+  const confirms = (f) => f.elements.confirm.value.trim().toLowerCase() === f.dataset.confirm.toLowerCase();
   document.addEventListener("submit", async (e) => {
     const f = e.target, b = e.submitter;
     const gate = f.dataset.confirm;
-    if (gate && f.elements.confirm.value.trim() !== gate) {
+    if (gate && !confirms(f)) {
       e.preventDefault();
       const i = f.elements.confirm;
       i.setAttribute("aria-invalid", "true");
@@ -127,7 +132,8 @@
   // -- unsaved changes
   const snap = new WeakMap();
   const state = (f) => new URLSearchParams(new FormData(f)).toString();
-  const isDirty = (f) => snap.has(f) && snap.get(f) !== state(f);
+  // What came back with a fault, or beside somebody else's version, is as typed and not saved.
+  const isDirty = (f) => snap.has(f) && (snap.get(f) !== state(f) || !!$("[aria-invalid=true], [data-fault]", f));
   const clean = (f) => snap.delete(f);
   window.addEventListener("beforeunload", (e) => { if ($$("form[data-dirty]").some((f) => !dialog.contains(f) && isDirty(f))) e.preventDefault(); });
 
@@ -138,7 +144,7 @@
     $$("form[data-confirm]", root).forEach((f) => {
       const i = f.elements.confirm, b = $("[type=submit]", f);
       f.noValidate = true;
-      const sync = () => { const ok = i.value.trim() === f.dataset.confirm; b.setAttribute("aria-disabled", String(!ok)); if (ok) { i.removeAttribute("aria-invalid"); $("#confirm-error", f).hidden = true; } };
+      const sync = () => { const ok = confirms(f); b.setAttribute("aria-disabled", String(!ok)); if (ok) { i.removeAttribute("aria-invalid"); $("#confirm-error", f).hidden = true; } };
       i.addEventListener("input", sync); sync();
     });
 

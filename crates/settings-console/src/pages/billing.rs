@@ -260,7 +260,7 @@ async fn portal(cx: Arc<Cx>) -> Answer {
         Ok(Ok(url)) => return Ok(onward(&cx, &url)),
         Err(_) => "It did not answer in time. Try again in a moment.".to_owned(),
         Ok(Err(PortalFailure::NotConfigured)) => "Billing is not set up on this installation.".to_owned(),
-        Ok(Err(PortalFailure::Billing(e))) => format!("What is known of it: {e}. Try again in a moment."),
+        Ok(Err(PortalFailure::Billing(e))) => format!("{e}. Try again in a moment."),
         Ok(Err(PortalFailure::Use(failure))) => Refusal::of(failure)?.rule()?.text,
     };
     let snapshot = cx.snapshot::<actions::ReadBilling>().await?;

@@ -1,5 +1,8 @@
 //! Erasing a person (seed A, GDPR erasure): what goes, what stays, the address typed once more, and the receipt.
-use super::members::{self, keys_of};
+use super::{
+    leaving::{key_list, keys_of},
+    members,
+};
 use crate::{
     cx::Cx,
     form::Faults,
@@ -7,18 +10,12 @@ use crate::{
     respond,
     site::Site,
     stop::{Answer, Stop},
-    ui::{Dialog, Icon, Tone, banner, called, count, dialog, field, foot, form_faults, icon, person},
+    ui::{Dialog, Icon, Tone, banner, called, count, dialog, foot, form_faults, icon, person},
 };
 use axum::Router;
 use http::StatusCode;
 use maud::{Markup, html};
-use settings_domain::{
-    api_keys::{ApiKey, ApiKeyView},
-    erasure::Erased,
-    ids::UserId,
-    members::MemberView,
-    policy::actions,
-};
+use settings_domain::{api_keys::ApiKeyView, erasure::Erased, ids::UserId, members::MemberView, policy::actions};
 use std::sync::Arc;
 
 pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
@@ -38,23 +35,15 @@ async fn ask(cx: Arc<Cx>) -> Answer {
     form(&cx, &m, &keys, &Faults::default(), StatusCode::OK)
 }
 
-fn key_list<'a>(keys: impl ExactSizeIterator<Item = &'a ApiKey>) -> Markup {
-    let (all, shown) = (keys.len(), 8);
-    html! {
-        ul.plain { @for k in keys.take(shown) { li { bdi { (k.name.as_str()) } " " code { (k.prefix) "…" (k.last4) } } } }
-        @if all > shown { p.sub { "And " (all - shown) " more." } }
-    }
-}
-
 fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: StatusCode) -> Answer {
     let (name, id) = (called(&m.user), m.user.id);
     let (what, wanted) = match &m.user.email {
         Some(email) => ("e-mail address", email.as_str().to_owned()),
         None => ("account id", id.to_string()),
     };
-    let hint = html! { "Type " code { (wanted) } " to confirm." };
+    let fault = faults.of("confirm");
     let body = html! {
-        form method="post" action=(cx.url(&format!("members/{id}/erase"))) autocomplete="off" {
+        form method="post" action=(cx.url(&format!("members/{id}/erase"))) autocomplete="off" data-confirm=(wanted) novalidate[fault.is_some()] {
             input type="hidden" name="once" value=(cx.once());
             div.dlg-body {
                 (person(&m.user))
@@ -76,10 +65,13 @@ fn form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: S
                         }
                     }
                 }
-                (field("confirm", &format!("Their {what}"), Some(&hint), faults, |described, invalid| html! {
-                    input id="confirm" name="confirm" type="text" required autocomplete="off" autocapitalize="off" spellcheck="false"
-                        aria-describedby=[described] aria-invalid=[invalid];
-                }))
+                div.field {
+                    label for="confirm" { "Their " (what) }
+                    p.hint id="confirm-hint" { "Type " code { (wanted) } " to confirm." }
+                    input id="confirm" name="confirm" type="text" value=(cx.field("confirm")) required autocomplete="off" autocapitalize="off"
+                        spellcheck="false" aria-invalid=[fault.map(|_| "true")] aria-describedby="confirm-hint confirm-error";
+                    p.error id="confirm-error" hidden[fault.is_none()] { (icon(Icon::Warn)) span { (fault.unwrap_or("Type it exactly as shown.")) } }
+                }
             }
             (foot(cx, "members", &html! { button.btn.danger type="submit" data-busy="Erasing…" { "Erase personal data" } }))
         }

@@ -134,7 +134,10 @@ async fn forbidden(denied: &Denied, cx: &Cx) -> Response {
         div.card.empty {
             span.empty-art aria-hidden="true" { (icon(Icon::Lock)) }
             h2 { (need) }
-            p { "You are here as " strong { (cx.role()) } ". " (denied) "." }
+            p {
+                "You are here as " strong { (cx.role()) } ". "
+                @match denied.permission() { Some(p) => { "This takes " code { (p.name()) } "." } None => { "Why: " (denied) "." } }
+            }
             @if admins.is_empty() { p { (ask_admins(cx, &admins)) } } @else {
                 p { "Ask an admin of this workspace:" }
                 ul.people {

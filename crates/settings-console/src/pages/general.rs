@@ -8,8 +8,8 @@ use crate::{
     site::Site,
     stop::Answer,
     ui::{
-        Dialog, Page, Tone, ask_admins, banner, conflict, copy_value, day, dialog, field, foot, form_faults, gauge,
-        impact_list, layout, text_input,
+        Dialog, Page, Tone, ask_admins, banner, conflict_page, copy_value, day, dialog, field, foot, form_faults,
+        gauge, impact_list, layout, text_input,
     },
 };
 use axum::Router;
@@ -83,7 +83,7 @@ async fn page(cx: &Cx, typed: &Typed, faults: &Faults, versions: Option<Markup>,
                 @if let Some(versions) = versions { (versions) }
                 (text_input("name", "Name", Some(&html! { "What people read. Up to 200 characters." }), faults, &typed.name, false))
                 (region(cx, typed, faults))
-                (number("retention", "Data retention", "days", &html! { "Run data is kept this long. At least " (workspace.floor_days.max(cx.site().app().rules().floor_days)) " days (compliance floor)." }, faults, &typed.retention, MAX_RETENTION_DAYS))
+                (number("retention", "Data retention", "days", &html! { "Run data is kept this long. At least " (floor(cx)) " days (compliance floor)." }, faults, &typed.retention, MAX_RETENTION_DAYS))
                 (number("seats", "Seat limit", "seats", &html! { (view.seats_used) " are in use." }, faults, &typed.seats, MAX_SEATS))
             }
             @if may {
@@ -142,6 +142,11 @@ fn number(id: &'static str, label: &str, unit: &str, hint: &Markup, faults: &Fau
     })
 }
 
+/// The fewest days that run data is kept: the installation's, or this workspace's own.
+fn floor(cx: &Cx) -> i64 {
+    cx.view.workspace.floor_days.max(cx.site().app().rules().floor_days)
+}
+
 fn whole(faults: &mut Faults, name: &'static str, subject: &str, text: &str, most: i64) -> Option<i64> {
     let parsed = text.parse::<i64>().ok().filter(|n| (1..=most).contains(n));
     if parsed.is_none() {
@@ -161,6 +166,15 @@ async fn save(cx: Arc<Cx>) -> Answer {
     }
     let retention_days = whole(&mut faults, "retention", "The retention", &typed.retention, MAX_RETENTION_DAYS);
     let seat_limit = whole(&mut faults, "seats", "The seat limit", &typed.seats, MAX_SEATS);
+    // The use case decides. What it would say is said with the rest: whoever mends one fault wants to know of the others.
+    let (workspace, least, used) = (&cx.view.workspace, floor(&cx), cx.view.seats_used);
+    if retention_days.is_some_and(|days| days != workspace.retention_days && days < least) {
+        faults
+            .field("retention", format!("Run data has to be kept for at least {least} days here (compliance floor)."));
+    }
+    if seat_limit.is_some_and(|seats| seats != workspace.seat_limit && seats < used) {
+        faults.field("seats", format!("{used} seats are in use. Remove members or revoke invitations first."));
+    }
     if !faults.none() {
         let status = faults.status();
         return page(&cx, &typed, &faults, None, status).await;
@@ -178,7 +192,8 @@ async fn save(cx: Arc<Cx>) -> Answer {
                     ("Seat limit", typed.seats.clone(), now.seats.clone()),
                 ];
                 let mine = Typed { version: now.version, ..typed };
-                page(&cx, &mine, &faults, Some(conflict(&rows)), StatusCode::PRECONDITION_FAILED).await
+                page(&cx, &mine, &faults, Some(conflict_page(&cx, "workspace", &rows)), StatusCode::PRECONDITION_FAILED)
+                    .await
             }
             Refusal::Unconfirmed(impact) => {
                 respond::shown(StatusCode::PRECONDITION_REQUIRED, confirm(&cx, &typed, &impact))

@@ -1,4 +1,4 @@
-//! Members (seed A, Members; seed B, Users): the grid, roles, and leaving.
+//! Members (seed A, Members; seed B, Users): the grid and roles.
 use super::{errors, invitations};
 use crate::{
     cx::{self, Cx},
@@ -8,21 +8,19 @@ use crate::{
     site::Site,
     stop::{Answer, Stop},
     ui::{
-        Dialog, Icon, Page, Tone, ask_admins, avatar, banner, called, conflict, count, dialog, foot, form_faults,
-        gauge, icon, layout, pager, person, role_badge, role_cards, role_name, when, zero,
+        Dialog, Icon, Page, Tone, ask_admins, avatar, banner, called, conflict, dialog, foot, form_faults, gauge, icon,
+        layout, pager, person, role_badge, role_cards, role_name, when, zero,
     },
 };
 use axum::Router;
 use http::StatusCode;
 use maud::{Markup, html};
-use settings_app::members::TheirKeys;
 use settings_domain::{
-    api_keys::ApiKeyView,
     ids::UserId,
     invitations::InvitationView,
     members::MemberView,
     policy::{Permission, Role, actions},
-    ports::store::{ApiKeyFilter, MemberFilter, Page as Part},
+    ports::store::{MemberFilter, Page as Part},
 };
 use std::sync::Arc;
 
@@ -35,7 +33,6 @@ pub(crate) fn routes(router: Router<Arc<Site>>, _: &Site) -> Router<Arc<Site>> {
     router
         .route("/{slug}/settings/members", cx::page(list))
         .route("/{slug}/settings/members/{id}/role", cx::page(ask_role).merge(cx::form(change_role)))
-        .route("/{slug}/settings/members/{id}/remove", cx::page(ask_remove).merge(cx::form(remove)))
 }
 
 struct Shown {
@@ -261,104 +258,4 @@ async fn change_role(cx: Arc<Cx>) -> Answer {
             }
         },
     }
-}
-
-/// The keys that somebody would leave behind. Nothing where this person may not read keys.
-pub(super) async fn keys_of(cx: &Cx, user: UserId) -> Result<Vec<ApiKeyView>, Stop> {
-    if !cx.can(Permission::ApiKeysRead) {
-        return Ok(Vec::new());
-    }
-    let filter = ApiKeyFilter { active_of: Some(user), ..ApiKeyFilter::default() };
-    let page = Part { after: None, limit: settings_domain::api_keys::MAX_KEYS };
-    Ok(cx.snapshot::<actions::ListApiKeys>().await?.api_keys(filter, page).await?)
-}
-
-async fn ask_remove(cx: Arc<Cx>) -> Answer {
-    cx.require::<actions::RemoveMember>()?;
-    let m = member(&cx).await?;
-    let keys = keys_of(&cx, m.user.id).await?;
-    remove_form(&cx, &m, &keys, &Faults::default(), StatusCode::OK)
-}
-
-/// Offboarding: what ends at once, and what this person would leave behind.
-fn remove_form(cx: &Cx, m: &MemberView, keys: &[ApiKeyView], faults: &Faults, status: StatusCode) -> Answer {
-    let name = called(&m.user);
-    let body = html! {
-        form method="post" action=(cx.url(&format!("members/{}/remove", m.user.id))) {
-            input type="hidden" name="version" value=(m.member.version);
-            div.dlg-body {
-                (person(&m.user))
-                (form_faults(faults))
-                ul.facts {
-                    li { bdi { (name) } " loses access to " bdi { (cx.view.workspace.name.as_str()) } " immediately." }
-                    li { "Invitations they sent and nobody accepted are taken back." }
-                    li { "Their account stays, and you can invite them again." }
-                }
-                @if !keys.is_empty() {
-                    div.banner.warn {
-                        (icon(Icon::Key))
-                        div {
-                            p { strong { "They made " (count(keys.len(), "API key that keeps working", "API keys that keep working")) } }
-                            ul.plain { @for k in keys.iter().take(8) { li { bdi { (k.key.name.as_str()) } " " code { (k.key.prefix) "…" (k.key.last4) } } } }
-                            @if keys.len() > 8 { p.sub { "And " (keys.len() - 8) " more." } }
-                            label.tick { input type="checkbox" name="keys" value="revoke"; span { "Also revoke " @if keys.len() > 1 { "these keys" } @else { "this key" } } }
-                        }
-                    }
-                }
-            }
-            (foot(cx, "members", &html! { button.btn.danger type="submit" data-busy="Removing…" { "Remove member" } }))
-        }
-    };
-    let dialog = dialog(
-        cx,
-        &Dialog {
-            section: "members",
-            title: "Remove from workspace?",
-            back: "members",
-            back_label: "Members",
-            wide: false,
-            guard_copy: false,
-            body,
-        },
-    );
-    respond::shown(status, dialog)
-}
-
-async fn remove(cx: Arc<Cx>) -> Answer {
-    let permit = cx.permit::<actions::RemoveMember>()?;
-    let m = member(&cx).await?;
-    let theirs = if cx.field("keys") == "revoke" { TheirKeys::Revoke } else { TheirKeys::Keep };
-    let failure = match cx.site().app().remove_member(&permit, &cx.call(), m.user.id, theirs).await {
-        Ok(done) => {
-            let name = called(&m.user);
-            // Removing oneself is the end of one's own way in.
-            if m.user.id == cx.me.id {
-                return Ok(respond::see_other(&cx.site().at("/")));
-            }
-            let left = done.value().active_keys.len();
-            if left > 0 && cx.can(Permission::ApiKeysRead) {
-                let keys = count(left, "API key they made still works", "API keys they made still work");
-                return cx.done(
-                    "api-keys?creator=departed",
-                    &format!("{name} was removed. {keys}: revoke what is not needed."),
-                );
-            }
-            return cx.done("members", &format!("{name} was removed from this workspace."));
-        }
-        Err(failure) => failure,
-    };
-    let mut faults = Faults::default();
-    match Refusal::of(failure)? {
-        Refusal::Stale => {
-            let text = format!(
-                "Somebody changed this member meanwhile: they are {} now. Remove them if you still want to.",
-                role_name(m.member.role)
-            );
-            faults.rule(Rule { status: StatusCode::PRECONDITION_FAILED, pointer: None, text }, &[]);
-        }
-        other => faults.rule(other.rule()?, &[]),
-    }
-    let keys = keys_of(&cx, m.user.id).await?;
-    let status = faults.status();
-    remove_form(&cx, &m, &keys, &faults, status)
 }

@@ -15,6 +15,7 @@ mod home;
 mod in_environment;
 mod invitations;
 mod joining;
+mod leaving;
 mod members;
 mod models;
 mod notifications;
@@ -44,6 +45,7 @@ pub(crate) const ALL: &[Routes] = &[
     general::routes,
     environments::routes,
     members::routes,
+    leaving::routes,
     erasure::routes,
     invitations::routes,
     roles::routes,

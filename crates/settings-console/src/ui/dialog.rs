@@ -65,8 +65,21 @@ pub(crate) fn impact_list(impact: &Impact) -> Markup {
     }
 }
 
-/// Both versions of what somebody else changed meanwhile: name, mine, theirs.
+/// Both versions of what somebody else changed meanwhile: name, mine, theirs. In a dialog, where cancelling keeps theirs.
 pub(crate) fn conflict(rows: &[(&str, String, String)]) -> Markup {
+    versions(rows, &html! { p { "Save again to keep yours, or cancel to keep what is there now." } })
+}
+
+/// The same on a page, which is left for the same page with theirs.
+pub(crate) fn conflict_page(cx: &Cx, page: &str, rows: &[(&str, String, String)]) -> Markup {
+    let how = html! {
+        p { "Save again to keep yours." }
+        a.btn.small href=(cx.url(page)) data-theirs { "Use what is there now" }
+    };
+    versions(rows, &how)
+}
+
+fn versions(rows: &[(&str, String, String)], how: &Markup) -> Markup {
     html! {
         div.banner.warn role="alert" tabindex="-1" data-fault {
             (icon(Icon::Warn))
@@ -81,7 +94,7 @@ pub(crate) fn conflict(rows: &[(&str, String, String)]) -> Markup {
                         }
                     }
                 }
-                p { "Save again to keep yours, or cancel to keep what is there now." }
+                (how)
             }
         }
     }

@@ -11,7 +11,7 @@ mod scopes;
 mod uses;
 
 pub(crate) use chart::bars;
-pub(crate) use dialog::{Dialog, conflict, dialog, foot, impact_list};
+pub(crate) use dialog::{Dialog, conflict, conflict_page, dialog, foot, impact_list};
 pub(crate) use events::{channel_icon, channel_name, event_about, event_name};
 pub(crate) use fields::{WriteOnly, field, form_faults, role_cards, text_input, write_only};
 pub(crate) use icons::{Icon, icon};

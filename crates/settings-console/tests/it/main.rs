@@ -9,6 +9,7 @@ mod digest;
 mod erasure;
 mod escaping;
 mod forms;
+mod leaving;
 mod markup;
 mod models;
 mod notifications;

@@ -9,7 +9,7 @@ use crate::{
     respond,
     site::Site,
     stop::Answer,
-    ui::{Dialog, Page, ago, conflict, count, dialog, form_faults, layout, moment, when},
+    ui::{Dialog, Page, ago, conflict_page, count, dialog, form_faults, layout, moment, when},
 };
 use axum::Router;
 use http::StatusCode;
@@ -162,7 +162,7 @@ async fn save(cx: Arc<Cx>) -> Answer {
         Err(failure) => match Refusal::of(failure)? {
             Refusal::Stale => {
                 let now = Typed::stored(&digest);
-                let versions = Some(conflict(&typed.against(&now)));
+                let versions = Some(conflict_page(&cx, SECTION, &typed.against(&now)));
                 let mine = Typed { version: now.version, ..typed };
                 page(&cx, &digest, &mine, &faults, versions, StatusCode::PRECONDITION_FAILED)
             }

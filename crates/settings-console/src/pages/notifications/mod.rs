@@ -11,7 +11,7 @@ use crate::{
     respond,
     site::Site,
     stop::{Answer, Stop},
-    ui::{Page, Tone, banner, conflict, form_faults, layout},
+    ui::{Page, Tone, banner, conflict_page, form_faults, layout},
 };
 use axum::Router;
 use http::StatusCode;
@@ -112,7 +112,7 @@ async fn save(cx: Arc<Cx>) -> Answer {
         Err(failure) => match Refusal::of(failure)? {
             Refusal::Stale => {
                 let now = Typed::stored(&present.settings);
-                let versions = Some(conflict(&typed.against(&now)));
+                let versions = Some(conflict_page(&cx, SECTION, &typed.against(&now)));
                 let mine = Typed { version: now.version, ..typed };
                 page(&cx, &present, &mine, &faults, versions, StatusCode::PRECONDITION_FAILED).await
             }
