@@ -56,6 +56,7 @@ pub struct Pass<'a, I> {
 
 impl<I: Copy + PartialOrd + Add<Duration, Output = I>> Breaker<I> {
     /// For a place that is left alone for so long. After that one call tries it, and its end decides.
+    #[must_use]
     pub const fn new(rest: Duration) -> Self {
         let state = State { failures: 0, answered: None, resting_since: None, probing: false };
         Self { rest, state: Mutex::new(state) }
@@ -78,11 +79,13 @@ impl<I: Copy + PartialOrd + Add<Duration, Output = I>> Breaker<I> {
 
 impl<I> Breaker<I> {
     /// How long the place is left alone.
+    #[must_use]
     pub const fn rest(&self) -> Duration {
         self.rest
     }
 
     /// Whether the place answered when it was last asked; `None` where it has not been asked yet. Asks nobody.
+    #[must_use]
     pub fn last_answered(&self) -> Option<bool> {
         self.lock().answered
     }
@@ -101,7 +104,6 @@ impl<I> Pass<'_, I> {
     }
 
     /// It did not answer, or said that it can't. Returns whether it is left alone from now on.
-    #[expect(clippy::must_use_candidate, reason = "most callers have nobody to tell")]
     pub fn failed(self, now: I) -> bool {
         let mut state = self.of.lock();
         (state.failures, state.answered) = (state.failures.saturating_add(1), Some(false));

@@ -129,6 +129,10 @@ async fn an_auth0_that_is_away_is_in_nobody_s_way(store: Store) {
     changed(&auth0, &renamed).await;
     changed(&auth0, &gives(&tenant.admin.person.subject, "admin")).await;
     quiet(&site, &tenant).await;
+    let doctor = said(&site.home.run(&["doctor"], &auth0.env()));
+    for text in [doctor, site.server.log.all().join("\n")] {
+        assert!(!text.contains("m2m secret") && !text.contains("client secret") && !text.contains("0123456789abcdef"));
+    }
 }
 
 async fn drift_is_found_and_reconciled_by_a_plan(store: Store) {

@@ -74,6 +74,11 @@ async fn a_server_that_is_left_alone_costs_a_mail_none_of_its_attempts() {
         assert_eq!(deliver(&stage, MockPost::new()).await, 0, "too early");
         stage.store.advance(Duration::seconds(2));
     }
+    // What is sent next is the first attempt, after which there are more.
+    let mut away = MockPost::new();
+    away.expect_send().times(1).returning(|_| Err(MailError::Unavailable("away".into())));
+    deliver(&stage, away).await;
+    stage.store.advance(Duration::seconds(6));
     let mut back = MockPost::new();
     back.expect_send().times(1).returning(|_| Ok(()));
     assert_eq!(deliver(&stage, back).await, 1);
