@@ -50,10 +50,13 @@ export const erasing = async (browser, world, script) => {
   await page.waitForSelector("#confirm");
   ok(await page.isVisible("text=This can’t be undone") && await page.isVisible("text=every event of the audit log"), `${how}: what goes is said before`);
   if (script) ok((await page.getAttribute(button, "aria-disabled")) === "true", "the button reads as disabled until the address is typed");
+  const posts = [];
+  page.on("request", (r) => { if (r.method() === "POST") posts.push(r.url()); });
   await page.fill("#confirm", "somebody@else.example");
   await page.press("#confirm", "Enter");
   await page.waitForSelector("#confirm-error:visible");
   ok(await there() && (await page.inputValue("#confirm")) === "somebody@else.example", `${how}: another address erases nobody, and stays in its field`);
+  if (script) ok(posts.length === 0, "an early press explains, and sends nothing");
   await page.fill("#confirm", ` ${email.toUpperCase()} `);
   if (script) ok((await page.getAttribute(button, "aria-disabled")) === "false", "typed, it works");
   await page.click(button);

@@ -4,8 +4,11 @@ import http from "node:http";
 import { mailTo } from "./world.mjs";
 
 const focused = (page, what) => page.evaluate((f) => new Function(`return ${f}`)().call(null, document.activeElement), what);
-// The next question that the browser asks, answered with no.
-const said = (page) => new Promise((done) => page.once("dialog", async (d) => { const asked = { type: d.type(), message: d.message() }; await d.dismiss(); done(asked); }));
+// The next question that the browser asks, answered with no; none where none comes.
+const said = (page) => new Promise((done) => {
+  const none = setTimeout(() => done({ type: "none", message: "" }), 10_000);
+  page.once("dialog", async (d) => { clearTimeout(none); const asked = { type: d.type(), message: d.message() }; await d.dismiss(); done(asked); });
+});
 const activeId = (page) => focused(page, "(e) => e.id");
 
 export const signing = async (browser, world, script) => {

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { start } from "./world.mjs";
 import { complaints, count, launch, ok } from "./lib.mjs";
 import { markup, reflow, screens } from "./accessibility.mjs";
+import * as audit from "./audit.mjs";
 import * as billing from "./billing.mjs";
 import * as departures from "./departures.mjs";
 import * as flows from "./flows.mjs";
@@ -19,11 +20,16 @@ if (!BINARY || !POSTGRES || !PROVIDER || !THROWAWAY) throw new Error("BINARY, PO
 if (PICTURES) fs.mkdirSync(PICTURES, { recursive: true });
 const full = Boolean(FULL);
 
+// How long a part may take: half of what the whole may, on a machine that has other things to do.
+const PATIENCE = 20 * 60_000;
 const begun = Date.now();
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 const part = async (name, run) => {
   const started = Date.now();
-  try { await run(); } catch (e) { ok(false, `${name}: ${e.stack}`); }
+  let late;
+  const patience = new Promise((_, reject) => { late = setTimeout(() => reject(new Error("it does not end")), PATIENCE); });
+  try { await Promise.race([run(), patience]); } catch (e) { ok(false, `${name}: ${e.stack}`); }
+  clearTimeout(late);
   console.log(`${seconds(begun).padStart(8)}  ${name}: ${seconds(started)}`);
 };
 const within = async (store, name, run) => {
@@ -41,6 +47,7 @@ const people = (store, name) => within(store, name, async (world, part) => {
       [departures, ["leaving", "erasing"]],
       [values, ["variables", "imports", "secrets", "models", "digest"]],
       [told, ["notifications", "webhooks", "connections"]],
+      [audit, ["auditing"]],
       [billing, ["portal"]],
     ]) for (const flow of names) await part(`${flow} ${how}`, () => of[flow](browser, world, script));
   }

@@ -10,6 +10,7 @@ async fn leaver(stage: &Stage, admin: &Browser) -> (Browser, String) {
     let whom = stage.member(admin, "leaver@people.example", Role::Admin).await;
     stage.key(&whom, "Left behind", "runs:read").await;
     stage.invite(&whom, "waiting@people.example").await;
+    stage.invite(admin, "of-somebody-else@people.example").await;
     let shown = stage.get(Some(admin), NOTIFICATIONS).await;
     let form = [
         ("version", crate::stage::value(&shown.text, "version")),
@@ -59,6 +60,7 @@ async fn one_page_says_what_ends_what_stays_and_who_takes_over() {
     ] {
         assert!(shown.contains(told), "{told}\n{shown}");
     }
+    assert!(!shown.contains("of-somebody-else@people.example"), "what others sent is not theirs");
 }
 
 #[tokio::test]
@@ -89,10 +91,11 @@ async fn a_choice_that_can_not_be_kept_removes_nobody() {
     let (stage, admin) = Stage::new().await;
     let (_, path) = leaver(&stage, &admin).await;
     // The digest is on and has nobody else: an empty list is refused, beside the choice.
-    for wrong in ["off", "somebody"] {
+    for (wrong, why) in [("off", "recipient"), ("somebody", "Choose who gets the mails.")] {
         let shown = stage.post(&admin, &path, &[("mails", wrong), ("keys", "revoke")]).await;
         assert_eq!(shown.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
-        assert!(shown.text.contains("id=\"mails-error\""), "{wrong}");
+        let said = shown.text.split("id=\"mails-error\"").nth(1).unwrap_or_default();
+        assert!(said.split("</p>").next().is_some_and(|said| said.contains(why)), "{wrong}: {said}");
         assert!(shown.text.contains("value=\"revoke\" checked"), "what was ticked stays: {}", shown.text);
         assert_eq!(stage.members(&admin).await.len(), 2);
     }
