@@ -36,6 +36,7 @@ generate() {
 generate docs/openapi.json settings-http openapi
 generate docs/permissions.md settings-http docs permissions
 generate docs/errors.md settings-http docs errors
+generate docs/api/settings.txt public-api crates/settings
 
 if ((stale > 0)); then
     echo "$stale stale: run scripts/gen.sh and commit what it writes" >&2

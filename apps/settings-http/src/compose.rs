@@ -3,32 +3,33 @@ use crate::{
     config::{Config, Kms, Mail, OidcClient},
     database::Database,
     failure::{Failure, causes},
+    witness,
 };
-use settings_app::{App, Ports, Rules, mirror::Mirroring, worker::Senders};
+use settings::{Builder, Settings};
+use settings_app::{App, mirror::Mirroring};
 use settings_aws::{AwsOptions, KmsKeyring, MimeMessage, SesMailer};
-use settings_crypto::{AuditKeys, EnvelopeVault, LocalKeyring, SystemClock, SystemEntropy, Tokens, load_root};
-use settings_domain::{
-    ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, sign_in::SignInProvider, slack::SlackApi},
-    text::EmailKey,
-};
+use settings_crypto::{AuditKeys, LocalKeyring, SystemClock, SystemEntropy, load_root};
+use settings_domain::ports::{Clock, identity::TokenVerifier, keyring::Keyring, mail::Mailer, sign_in::SignInProvider};
 use settings_egress::{Client, Policy, SystemResolver};
 use settings_notify::{Composer, LocalMailbox, SmtpMailer};
 use settings_probe::HttpProber;
 use settings_slack::SlackClient;
 use settings_webhook::WebhookClient;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{error::Error as _, net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// The service, and what only its shell needs.
 pub(crate) struct Service {
     pub(crate) app: Arc<App>,
+    /// The same, as services that embed it have it.
+    pub(crate) settings: Settings,
     /// What wraps the database's keys.
     pub(crate) keyring: Arc<dyn Keyring>,
-    /// The ways out for queued messages.
-    pub(crate) senders: Senders,
     /// Where the newest checkpoints are kept outside of the database.
     pub(crate) audit_witness: Option<PathBuf>,
     /// The directory elsewhere that follows this service, where there is one.
     pub(crate) mirror: Option<Mirroring>,
+    /// The way out for mail.
+    pub(crate) mailer: Arc<dyn Mailer>,
     /// The local mailbox, where mail is kept instead of sent.
     pub(crate) mailbox: Option<LocalMailbox>,
 }
@@ -42,49 +43,59 @@ pub(crate) async fn service(
 ) -> Result<Service, Failure> {
     let keyring = keyring(config, database).await?;
     let outbound = Arc::new(outbound(config, &public_url, own)?);
-    let root = load_root(keyring.as_ref(), database.root_keys()).await.map_err(|e| Failure::service(causes(&e)))?;
-    let sealer = Arc::new(AuditKeys::new(&root));
+    let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
     let clock = Arc::new(SystemClock);
     let now = {
-        let clock = clock.clone();
+        let clock = Arc::clone(&clock);
         move || clock.now()
     };
     let entropy = SystemEntropy::new(now.clone()).map_err(|e| Failure::service(e.to_string()))?;
-    let (emails, subjects) = config.platform();
     let issuer = issuer(config, &public_url, clock.clone())?;
     let mirror = crate::mirror::mirroring(config, clock.clone())?;
-    let rules = Rules {
-        floor_days: config.compliance_floor_days,
-        regions: config.regions.clone(),
-        platform_emails: emails.iter().map(|e| EmailKey::clone(e.key())).collect(),
-        platform_subjects: subjects.into_iter().collect(),
-        public_url,
-    };
-    let store = database.store(sealer.clone());
-    let vault = EnvelopeVault::new(Arc::clone(&keyring), Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
-    let webhooks = Arc::new(WebhookClient::new(Arc::clone(&outbound)));
-    let slack = slack(config)?.map(|client| Arc::new(client) as Arc<dyn SlackApi>);
     let (mailer, mailbox) = mail(config, Arc::new(now)).await?;
-    let entropy = Arc::new(entropy);
-    let billing = config.stripe.gateway(Arc::clone(&entropy) as _)?;
-    let ports = Ports {
-        store,
-        mint: Arc::new(Tokens::new(&root)),
-        sealer,
-        vault: Arc::new(vault),
-        outbound: Arc::clone(&webhooks) as _,
-        prober: Arc::new(HttpProber::new(outbound, Arc::clone(&clock) as _)),
-        kept_mail: mailbox.clone().map(|m| Arc::new(m) as _),
-        slack: slack.clone(),
-        billing: billing.map(|client| client as _),
-        verifier: issuer.verifier,
-        provider: issuer.provider,
-        clock,
-        entropy,
+    let mut builder = Settings::builder()
+        .migrate(false)
+        .keyring(Arc::clone(&keyring))
+        .mailer(Arc::clone(&mailer))
+        .outbound(Arc::clone(&webhooks) as _)
+        .webhooks(webhooks)
+        .prober(Arc::new(HttpProber::new(outbound, clock)))
+        .public_url(public_url)
+        .floor_days(config.compliance_floor_days)
+        .rate_limits(config.rate_limit.is_on());
+    builder = match database {
+        Database::Sqlite(database) => builder.database(database.clone()),
+        Database::Postgres(database) => builder.database(database.clone()),
     };
-    let senders = Senders { mailer, webhooks, slack };
+    if let Some(mailbox) = &mailbox {
+        builder = builder.kept_mail(Arc::new(mailbox.clone()));
+    }
+    if let Some(slack) = slack(config)? {
+        builder = builder.slack(Arc::new(slack));
+    }
+    if let Some(billing) = config.stripe.gateway(Arc::new(entropy))? {
+        builder = builder.billing(billing);
+    }
+    if let Some(verifier) = issuer.verifier {
+        builder = builder.verifier(verifier);
+    }
+    if let Some(provider) = issuer.provider {
+        builder = builder.provider(provider);
+    }
+    let (emails, subjects) = config.platform();
+    builder = emails.into_iter().fold(builder, Builder::platform_owner);
+    builder = subjects.into_iter().fold(builder, Builder::platform_subject);
+    builder = config.regions.iter().cloned().fold(builder, Builder::region);
     let audit_witness = config.audit_witness.clone().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(Service { app: Arc::new(App::new(ports, rules)), keyring, senders, audit_witness, mirror, mailbox })
+    if let Some(folder) = audit_witness.clone() {
+        builder = builder.witness(move |workspace, note| {
+            if let Err(error) = witness::keep(&folder, workspace, note) {
+                tracing::warn!(%workspace, %error, "a checkpoint could not be kept in the folder of witnesses");
+            }
+        });
+    }
+    let settings = builder.open().await.map_err(|e| Failure::service(causes(e.source().unwrap_or(&e))))?;
+    Ok(Service { app: Arc::clone(settings.app()), settings, keyring, audit_witness, mirror, mailer, mailbox })
 }
 
 /// The keys of the audit log alone.
@@ -97,12 +108,9 @@ pub(crate) async fn audit_keys(config: &Config, database: &Database) -> Result<A
 async fn keyring(config: &Config, database: &Database) -> Result<Arc<dyn Keyring>, Failure> {
     match &config.kms {
         Kms::Local => {
-            // A database that has a root key already was made with some keyring: a fresh one would not be it.
             let known = database.root_keys().root_key().await.map_err(|e| Failure::service(causes(&e)))?.is_some();
-            let path = &config.keyring;
-            let keyring = if known { LocalKeyring::open(path) } else { LocalKeyring::open_or_create(path) };
-            let keyring = keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?;
-            Ok(Arc::new(keyring))
+            let keyring = LocalKeyring::open_for(&config.keyring, known);
+            Ok(Arc::new(keyring.map_err(|e| Failure::configuration(format!("the keyring can't be used: {e}")))?))
         }
         Kms::Aws(key) => {
             let keyring = KmsKeyring::connect(key, &AwsOptions::default()).await;

@@ -3,9 +3,7 @@ use crate::{
     config::DatabaseUrl,
     failure::{Failure, causes},
 };
-use settings_app::AnyStore;
-use settings_domain::ports::{StoreError, audit::AuditSealer, keyring::RootKeyStore};
-use std::sync::Arc;
+use settings_domain::ports::{StoreError, keyring::RootKeyStore};
 
 /// An open database of either engine.
 pub(crate) enum Database {
@@ -59,12 +57,6 @@ impl Database {
         match self {
             Self::Sqlite(d) => d,
             Self::Postgres(d) => d,
-        }
-    }
-    pub(crate) fn store(&self, sealer: Arc<dyn AuditSealer>) -> Arc<dyn AnyStore> {
-        match self {
-            Self::Sqlite(d) => Arc::new(d.store(sealer)),
-            Self::Postgres(d) => Arc::new(d.store(sealer)),
         }
     }
 }

@@ -9,8 +9,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
-use settings_app::{App, mirror::Mirroring, worker::Senders};
-use settings_domain::ports::keyring::Keyring;
+use settings_app::{App, mirror::Mirroring};
+use settings_domain::ports::{keyring::Keyring, mail::Mailer};
 use std::{sync::Arc, time::Duration};
 
 /// How long the database may take to answer before the service says that it is not ready.
@@ -22,9 +22,8 @@ struct Places {
     app: Arc<App>,
     mirror: Option<Mirroring>,
     keyring: Arc<dyn Keyring>,
-    senders: Senders,
-    /// Whether mail leaves this machine.
-    mails: bool,
+    /// The way out for mail, where mail leaves this machine.
+    mailer: Option<Arc<dyn Mailer>>,
 }
 
 pub(crate) fn router(service: &Service, metrics: PrometheusHandle) -> Router {
@@ -32,8 +31,7 @@ pub(crate) fn router(service: &Service, metrics: PrometheusHandle) -> Router {
         app: service.app.clone(),
         mirror: service.mirror.clone(),
         keyring: service.keyring.clone(),
-        senders: service.senders.clone(),
-        mails: service.mailbox.is_none(),
+        mailer: service.mailbox.is_none().then(|| service.mailer.clone()),
     };
     Router::new()
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
@@ -49,7 +47,7 @@ pub(crate) fn router(service: &Service, metrics: PrometheusHandle) -> Router {
 
 /// The keys were read at start, and without them the process would not run: what it takes to be ready is the database.
 async fn ready(State(places): State<Places>) -> Response {
-    let Places { app, mirror, keyring, senders, mails } = places;
+    let Places { app, mirror, keyring, mailer } = places;
     let answer = tokio::time::timeout(PATIENCE, app.ports().store.ready()).await;
     let database = match answer {
         Ok(Ok(())) => "ok",
@@ -67,8 +65,8 @@ async fn ready(State(places): State<Places>) -> Response {
         ("identityProvider", app.ports().provider.as_ref().map(|p| p.answered())),
         ("directory", mirror.map(|m| m.answered())),
         ("keyring", keyring.answered().map(Some)),
-        ("mail", mails.then(|| senders.mailer.answered())),
-        ("slack", senders.slack.as_ref().map(|s| s.answered())),
+        ("mail", mailer.map(|m| m.answered())),
+        ("slack", app.ports().slack.as_ref().map(|s| s.answered())),
     ];
     if let Some(checks) = body.pointer_mut("/checks").and_then(Value::as_object_mut) {
         for (name, answered) in told {

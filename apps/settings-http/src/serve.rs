@@ -8,7 +8,7 @@ use crate::{
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
-use settings_api::{Api, edge::edge, limits::Limits};
+use settings::{Share, Working};
 use settings_console::{Console, SignIn};
 use std::{io::Write as _, sync::Arc};
 use tokio::{
@@ -38,10 +38,13 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
 
     let recorder = PrometheusBuilder::new().set_buckets(BUCKETS).map_err(|e| Failure::service(e.to_string()))?;
     let metrics = recorder.install_recorder().map_err(|e| Failure::service(e.to_string()))?;
-    let limits = config.rate_limit.is_on().then(Limits::default);
-    let api = Arc::new(Api::new(service.app.clone(), limits));
+    let api = Arc::clone(service.settings.api());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    background::start(&tasks, &stop, &api, &service, config.worker.is_on());
+    let share = if config.worker.is_on() { Share::All } else { Share::Requests };
+    if share == Share::All {
+        background::follow(&tasks, &stop, &service);
+    }
+    let working = service.settings.begin_work(share);
 
     let mailbox = service.mailbox.clone().filter(|_| address.ip().is_loopback());
     let console = Console {
@@ -53,22 +56,23 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         },
         mailbox: mailbox.is_some(),
     };
-    let router = settings_api::router(api.clone())
+    let router = service
+        .settings
+        .router()
         .merge(settings_console::router(console))
         .merge(pages::router(pages::Pages { mailbox, api }))
         .merge(operations::router(&service, metrics));
-    let entropy = service.app.ports().entropy.clone();
-    let router = edge(router, Arc::new(move || entropy.uuid().to_string()), https);
+    let router = service.settings.edge(router, https);
 
+    // Before anybody is told that it runs: whoever hears of it may want it to stop.
+    stop_on_signal(&stop)?;
     say(&format!("listening on http://{address}"));
     if let Some(link) = first {
         say(&format!("workspace acme is ready; sign in as its admin: {}", link.expose_secret()));
     }
-    stop_on_signal(&stop)?;
     listen::serve(listener, router, &stop).await;
-    finish(&tasks, &stop).await;
     // The last requests are over: what they left in memory is written now.
-    background::flush(&service.app).await;
+    finish(&tasks, &stop, working).await;
     Ok(())
 }
 
@@ -82,11 +86,12 @@ pub(crate) async fn worker(config: &Config) -> Result<(), Failure> {
     let service = compose::service(config, &database, public_url, config.bind).await?;
     check_witnesses(&service).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    background::start_worker(&tasks, &stop, &service);
-    say("working");
+    background::follow(&tasks, &stop, &service);
+    let working = service.settings.begin_work(Share::Queue);
     stop_on_signal(&stop)?;
+    say("working");
     stop.cancelled().await;
-    finish(&tasks, &stop).await;
+    finish(&tasks, &stop, working).await;
     Ok(())
 }
 
@@ -155,10 +160,12 @@ fn stop_on_signal(stop: &CancellationToken) -> Result<(), Failure> {
 }
 
 /// Lets the tasks finish what they hold; what they can't is taken up again by another worker after its lease.
-async fn finish(tasks: &TaskTracker, stop: &CancellationToken) {
+async fn finish(tasks: &TaskTracker, stop: &CancellationToken, working: Working) {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(4);
     stop.cancel();
     tasks.close();
-    if tokio::time::timeout(std::time::Duration::from_secs(4), tasks.wait()).await.is_err() {
+    let (own, ended) = tokio::join!(tokio::time::timeout(PATIENCE, tasks.wait()), working.finish(PATIENCE));
+    if own.is_err() || !ended {
         tracing::warn!("background tasks did not finish in time");
     }
 }

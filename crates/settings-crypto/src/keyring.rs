@@ -56,6 +56,11 @@ impl fmt::Debug for LocalKeyring {
 }
 
 impl LocalKeyring {
+    /// The keyring of a database. A database that has a root key already (`known`) was made with some keyring, and a fresh one would
+    /// not be it: only for a new database a file is made.
+    pub fn open_for(path: &Path, known: bool) -> Result<Self, KeyringFileError> {
+        if known { Self::open(path) } else { Self::open_or_create(path) }
+    }
     /// Opens the keyring; an error if there is none.
     pub fn open(path: &Path) -> Result<Self, KeyringFileError> {
         Ok(Self { path: path.to_owned(), content: RwLock::new(file::read(path)?) })

@@ -3,13 +3,21 @@ use crate::{Database, OpenError, Settings};
 #[cfg(feature = "mail")]
 use secrecy::SecretString;
 use settings_domain::{
+    ids::WorkspaceId,
     ports::{
-        identity::TokenVerifier, keyring::Keyring, mail::Mailer, outbound::Outbound, probe::ModelProber,
-        slack::SlackApi, webhooks::WebhookSender,
+        billing::BillingGateway,
+        identity::TokenVerifier,
+        keyring::Keyring,
+        mail::{KeptMail, Mailer},
+        outbound::Outbound,
+        probe::ModelProber,
+        sign_in::SignInProvider,
+        slack::SlackApi,
+        webhooks::WebhookSender,
     },
     text::{Email, Region},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// Where the data lives.
 pub(crate) enum Place {
@@ -38,6 +46,9 @@ pub(crate) enum Mail {
     Any(Arc<dyn Mailer>),
 }
 
+/// Told of each checkpoint that was signed.
+pub(crate) type Witness = Arc<dyn Fn(WorkspaceId, &str) + Send + Sync>;
+
 /// Chooses store, keyring and ways out. A database and a keyring are needed; everything else has a default.
 #[must_use = "nothing is opened before `open`"]
 pub struct Builder {
@@ -49,7 +60,14 @@ pub struct Builder {
     pub(crate) outbound: Option<Arc<dyn Outbound>>,
     pub(crate) prober: Option<Arc<dyn ModelProber>>,
     pub(crate) verifier: Option<Arc<dyn TokenVerifier>>,
+    pub(crate) provider: Option<Arc<dyn SignInProvider>>,
+    pub(crate) billing: Option<Arc<dyn BillingGateway>>,
+    pub(crate) kept_mail: Option<Arc<dyn KeptMail>>,
+    pub(crate) witness: Option<Witness>,
     pub(crate) owners: Vec<Email>,
+    pub(crate) subjects: BTreeSet<String>,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "limits are of the API"))]
+    pub(crate) limits: bool,
     pub(crate) regions: Vec<Region>,
     pub(crate) floor_days: i64,
     pub(crate) public_url: String,
@@ -73,7 +91,13 @@ impl Builder {
             outbound: None,
             prober: None,
             verifier: None,
+            provider: None,
+            billing: None,
+            kept_mail: None,
+            witness: None,
             owners: Vec::new(),
+            subjects: BTreeSet::new(),
+            limits: true,
             regions: Vec::new(),
             floor_days: 30,
             public_url: String::new(),
@@ -158,6 +182,32 @@ impl Builder {
         self
     }
 
+    /// Where people sign in: `settings_oidc`'s, or your own. Without it they get links by mail.
+    pub fn provider(mut self, provider: Arc<dyn SignInProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+    /// The billing service. Without it nothing is billed here, and usage is only counted.
+    pub fn billing(mut self, billing: Arc<dyn BillingGateway>) -> Self {
+        self.billing = Some(billing);
+        self
+    }
+    /// Mail of [`mailer`](Self::mailer) that is kept on this machine, so that an erasure forgets it there.
+    pub fn kept_mail(mut self, kept: Arc<dyn KeptMail>) -> Self {
+        self.kept_mail = Some(kept);
+        self
+    }
+    /// Whoever keeps the audit log's signed checkpoints outside of the database: told of each, with its workspace and note.
+    pub fn witness(mut self, witness: impl Fn(WorkspaceId, &str) + Send + Sync + 'static) -> Self {
+        self.witness = Some(Arc::new(witness));
+        self
+    }
+    /// Whether callers of the API are limited. Default: yes.
+    pub const fn rate_limits(mut self, limits: bool) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Base of every link in mails, without a trailing slash.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = url.into();
@@ -166,6 +216,11 @@ impl Builder {
     /// One more owner of the platform, by verified address.
     pub fn platform_owner(mut self, email: Email) -> Self {
         self.owners.push(email);
+        self
+    }
+    /// One more owner of the platform, by the subject that the verifier vouches for.
+    pub fn platform_subject(mut self, subject: impl Into<String>) -> Self {
+        self.subjects.insert(subject.into());
         self
     }
     /// One more region to choose from; the first is the default. Without any: `eu-central-1`.

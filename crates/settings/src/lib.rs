@@ -18,6 +18,7 @@ pub use event::Event;
 pub use open::{OpenError, Settings};
 pub use settings_domain::policy::{EventType, Permission, Permit, actions, rights};
 pub use settings_runtime::Resolver;
+pub use work::{Share, Working};
 
 /// The whole of the crates below, for what this one has no shorter word for. Their types are part of this crate's API.
 pub mod crates {

@@ -1,7 +1,7 @@
 //! Everything, put together.
 use crate::{
     Builder, Database, Event,
-    builder::{Mail, Place, Wrapping},
+    builder::{Mail, Place, Witness, Wrapping},
     nowhere::Nowhere,
 };
 use settings_app::{App, Ports, Rules, events::PublishEvent, failure::Failure, worker::Senders};
@@ -11,7 +11,11 @@ use settings_domain::{
     events::{Publication, PublishEventError},
     policy::{Permit, actions},
     ports::{
-        Clock, StoreError, keyring::Keyring, mail::Mailer, outbound::Outbound, probe::ModelProber,
+        Clock, StoreError,
+        keyring::Keyring,
+        mail::{KeptMail, Mailer},
+        outbound::Outbound,
+        probe::ModelProber,
         webhooks::WebhookSender,
     },
     text::{DisplayName, Email, EmailKey, Slug},
@@ -49,6 +53,7 @@ pub enum OpenError {
 pub struct Settings {
     app: Arc<App>,
     senders: Option<Senders>,
+    witness: Option<Witness>,
     #[cfg(feature = "axum")]
     api: Arc<settings_api::Api>,
 }
@@ -90,8 +95,8 @@ impl Settings {
         let store = database.store(Arc::clone(&sealer) as _);
         let vault = EnvelopeVault::new(keyring, Arc::clone(&store) as _, Arc::clone(&clock) as _, &root);
         let ways = ways(&mut builder, &clock)?;
-        let mailer = mailer(builder.mail.take(), &clock).await?;
-        let senders = mailer.map(|mailer| Senders {
+        let mail = mail(builder.mail.take(), &clock).await?;
+        let senders = mail.mailer.map(|mailer| Senders {
             mailer,
             webhooks: ways.webhooks.unwrap_or_else(|| Arc::new(Nowhere)),
             slack: builder.slack.clone(),
@@ -104,11 +109,10 @@ impl Settings {
             outbound: ways.outbound,
             prober: ways.prober,
             slack: builder.slack,
-            // Mail that was sent is not kept here, and whoever embeds the service bills as they do already.
-            kept_mail: None,
-            billing: None,
+            kept_mail: mail.kept.or(builder.kept_mail),
+            billing: builder.billing,
             verifier: builder.verifier,
-            provider: None,
+            provider: builder.provider,
             clock,
             entropy: Arc::new(entropy),
         };
@@ -119,15 +123,19 @@ impl Settings {
             floor_days: builder.floor_days,
             regions: builder.regions,
             platform_emails: builder.owners.iter().map(|e| EmailKey::clone(e.key())).collect(),
-            platform_subjects: std::collections::BTreeSet::new(),
+            platform_subjects: builder.subjects,
             public_url: builder.public_url,
         };
         let app = Arc::new(App::new(ports, rules));
         Ok(Self {
             #[cfg(feature = "axum")]
-            api: Arc::new(settings_api::Api::new(Arc::clone(&app), Some(settings_api::limits::Limits::default()))),
+            api: Arc::new(settings_api::Api::new(
+                Arc::clone(&app),
+                builder.limits.then(settings_api::limits::Limits::default),
+            )),
             app,
             senders,
+            witness: builder.witness,
         })
     }
 
@@ -185,9 +193,21 @@ impl Settings {
         let entropy = Arc::clone(&self.app.ports().entropy);
         settings_api::edge::edge(router, Arc::new(move || entropy.uuid().to_string()), https)
     }
+    /// The API that [`router`](Self::router) serves, for pages that share its callers and limits.
     #[cfg(feature = "axum")]
-    pub(crate) fn api(&self) -> &settings_api::Api {
+    #[must_use]
+    pub const fn api(&self) -> &Arc<settings_api::Api> {
         &self.api
+    }
+    pub(crate) const fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
+    }
+    /// Forgets callers who have not called for long.
+    pub(crate) fn sweep_limits(&self) {
+        #[cfg(feature = "axum")]
+        if let Some(limits) = self.api.limits() {
+            limits.sweep();
+        }
     }
 }
 
@@ -211,40 +231,53 @@ async fn keyring(wrapping: Wrapping, database: &dyn Database) -> Result<Arc<dyn 
     match wrapping {
         Wrapping::Any(keyring) => Ok(keyring),
         Wrapping::File(path) => {
-            // A database that has a root key already was made with some keyring: a fresh one would not be it.
             let known = database.root_keys().root_key().await.map_err(|e| OpenError::Database(e.into()))?.is_some();
-            let keyring = if known { LocalKeyring::open(&path) } else { LocalKeyring::open_or_create(&path) };
+            let keyring = LocalKeyring::open_for(&path, known);
             Ok(Arc::new(keyring.map_err(|e| OpenError::Keyring(e.into()))?))
         }
     }
 }
 
+/// The way out for mail, and what keeps it on this machine where it does not leave.
+#[derive(Default)]
+struct MailWay {
+    mailer: Option<Arc<dyn Mailer>>,
+    kept: Option<Arc<dyn KeptMail>>,
+}
+
 #[cfg(feature = "mail")]
-async fn mailer(mail: Option<Mail>, clock: &Arc<SystemClock>) -> Result<Option<Arc<dyn Mailer>>, OpenError> {
+async fn mail(mail: Option<Mail>, clock: &Arc<SystemClock>) -> Result<MailWay, OpenError> {
     let now = Arc::clone(clock);
     let now: settings_notify::Clock = Arc::new(move || now.now());
-    match mail {
-        None => Ok(None),
-        Some(Mail::Any(mailer)) => Ok(Some(mailer)),
+    Ok(match mail {
+        None => MailWay::default(),
+        Some(Mail::Any(mailer)) => MailWay { mailer: Some(mailer), kept: None },
         Some(Mail::Folder(folder)) => {
             let mailbox = settings_notify::LocalMailbox::open(&folder, now).await;
-            Ok(Some(Arc::new(mailbox.map_err(|e| OpenError::Mail(e.into()))?)))
+            let mailbox = Arc::new(mailbox.map_err(|e| OpenError::Mail(e.into()))?);
+            // An erasure forgets what lies there.
+            MailWay { mailer: Some(Arc::clone(&mailbox) as _), kept: Some(mailbox) }
         }
         Some(Mail::Smtp { url, from }) => {
             let mailer = settings_notify::SmtpMailer::new(&url, &from, now);
-            Ok(Some(Arc::new(mailer.map_err(|e| OpenError::Mail(e.into()))?)))
+            MailWay { mailer: Some(Arc::new(mailer.map_err(|e| OpenError::Mail(e.into()))?)), kept: None }
         }
-    }
+    })
 }
 
 #[cfg(not(feature = "mail"))]
 #[expect(clippy::unused_async, reason = "as with the feature")]
-async fn mailer(mail: Option<Mail>, _: &Arc<SystemClock>) -> Result<Option<Arc<dyn Mailer>>, OpenError> {
-    Ok(mail.map(|Mail::Any(mailer)| mailer))
+async fn mail(mail: Option<Mail>, _: &Arc<SystemClock>) -> Result<MailWay, OpenError> {
+    Ok(MailWay { mailer: mail.map(|Mail::Any(mailer)| mailer), kept: None })
 }
 
 #[cfg(feature = "outbound")]
 fn ways(builder: &mut Builder, clock: &Arc<SystemClock>) -> Result<Ways, OpenError> {
+    // Whoever brings all of them needs no client of ours.
+    if let (Some(outbound), Some(prober), Some(webhooks)) = (&builder.outbound, &builder.prober, &builder.webhooks) {
+        let (outbound, prober) = (Arc::clone(outbound), Arc::clone(prober));
+        return Ok(Ways { outbound, prober, webhooks: Some(Arc::clone(webhooks)) });
+    }
     // A tenant may not name the service itself.
     let own = url::Url::parse(&builder.public_url).ok().and_then(|url| {
         let port = url.port_or_known_default()?;

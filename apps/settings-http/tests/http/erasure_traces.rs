@@ -41,6 +41,9 @@ const TABLES: &[&str] = &[
     "billing_accounts",
 ];
 
+/// Long after everybody's time.
+const EVER: i64 = 9_000_000_000_000_000;
+
 /// Rows that no call of a test makes: a link that waits, a session, a digest that was sent, somebody who was asked, a customer.
 async fn plant(tenant: &Tenant, whom: &Member) {
     let (user, id, digest) = match tenant.site.home.store {
@@ -50,7 +53,6 @@ async fn plant(tenant: &Tenant, whom: &Member) {
         }
     };
     let (email, key) = (&whom.person.email, whom.person.email.to_lowercase());
-    const EVER: i64 = 9_000_000_000_000_000;
     let rows = [
         format!("INSERT INTO sessions (id, token_digest, user_id, created_at, expires_at) VALUES ({id}, {digest}, {user}, 1, {EVER})"),
         format!(

@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "settings-http",
         &[
+            "settings",
             "settings-api",
             "settings-app",
             "settings-aws",

@@ -48,3 +48,31 @@ async fn the_background_ends_when_it_is_told_to() {
         .expect("mail within a minute");
     assert!(mails() > 0);
 }
+
+#[tokio::test]
+async fn what_runs_beside_the_requests_signs_checkpoints_and_shows_them_to_a_witness() {
+    use std::sync::{Arc, Mutex};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&seen);
+    let settings = Settings::builder()
+        .sqlite(path("settings.db"))
+        .keyring_file(path("keyring.json"))
+        .mailbox(path("mail"))
+        .witness(move |workspace, note| notes.lock().unwrap().push((workspace, note.to_owned())))
+        .open()
+        .await
+        .unwrap();
+    let founded = settings.found("acme".parse().unwrap(), "Acme".parse().unwrap(), "ada@example.org".parse().unwrap());
+    founded.await.unwrap();
+    let signed = async {
+        while seen.lock().unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), settings.work(signed)).await.expect("a checkpoint");
+    let (workspace, note) = seen.lock().unwrap().pop().unwrap();
+    let newest = settings.app().ports().store.newest(workspace).await.unwrap().expect("a checkpoint");
+    assert_eq!(newest.note, note);
+}

@@ -3,9 +3,37 @@ use crate::stage::{Stage, Who, text};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-#[tokio::test]
-async fn a_key_starts_a_run_that_sees_the_environments_variables() {
-    let stage = Stage::new().await;
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            use crate::stage::Stage;
+            $(#[tokio::test] async fn $name() { super::$name(Stage::new().await).await; })*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            use crate::stage::Stage;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let database = settings_testkit::postgres::Cluster::shared().await.empty().await;
+                    let builder = settings::Settings::builder().postgres(database.url());
+                    super::$name(Stage::over(builder, tempfile::tempdir().unwrap()).await).await;
+                }
+            )*
+        }
+    };
+}
+
+on_every_store!(
+    a_key_starts_a_run_that_sees_the_environments_variables,
+    who_may_not_is_told_what_is_missing_and_the_audit_log_knows,
+    who_has_no_valid_credential_is_nobody,
+    a_revoked_key_is_refused_on_the_next_call,
+    a_failed_run_is_told_once,
+    a_workspace_that_the_caller_may_not_know_of_is_not_found,
+);
+
+async fn a_key_starts_a_run_that_sees_the_environments_variables(stage: Stage) {
     let environment = stage.environment().await;
     let variable = json!({"environmentId": environment, "name": "BASE_URL", "value": "https://example.com"});
     let (status, made) = stage.call(Who::Admin, Method::POST, "/api/variables", Some(variable)).await;
@@ -27,9 +55,7 @@ async fn a_key_starts_a_run_that_sees_the_environments_variables() {
     }
 }
 
-#[tokio::test]
-async fn who_may_not_is_told_what_is_missing_and_the_audit_log_knows() {
-    let stage = Stage::new().await;
+async fn who_may_not_is_told_what_is_missing_and_the_audit_log_knows(stage: Stage) {
     let (id, key) = stage.key(&["workspace:read"]).await;
     let (status, problem) = stage.call(Who::Key(&key), Method::GET, "/runs", None).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
@@ -41,9 +67,7 @@ async fn who_may_not_is_told_what_is_missing_and_the_audit_log_knows() {
     assert!(events.contains("authz.denied") && events.contains("runs:read") && events.contains(&id), "{events}");
 }
 
-#[tokio::test]
-async fn who_has_no_valid_credential_is_nobody() {
-    let stage = Stage::new().await;
+async fn who_has_no_valid_credential_is_nobody(stage: Stage) {
     let (_, key) = stage.key(&["runs:read"]).await;
     for who in [Who::Nobody, Who::Key("sk_nonsense"), Who::Key(&format!("{key}x"))] {
         let (status, problem) = stage.call(who, Method::GET, "/runs", None).await;
@@ -54,9 +78,7 @@ async fn who_has_no_valid_credential_is_nobody() {
     assert_eq!(status, StatusCode::BAD_REQUEST, "one credential, not two");
 }
 
-#[tokio::test]
-async fn a_revoked_key_is_refused_on_the_next_call() {
-    let stage = Stage::new().await;
+async fn a_revoked_key_is_refused_on_the_next_call(stage: Stage) {
     let (id, key) = stage.key(&["runs:read"]).await;
     let runs = || stage.call(Who::Key(&key), Method::GET, "/runs", None);
     assert_eq!(runs().await, (StatusCode::OK, json!([])));
@@ -69,9 +91,7 @@ async fn a_revoked_key_is_refused_on_the_next_call() {
     assert_eq!(runs().await.0, StatusCode::UNAUTHORIZED);
 }
 
-#[tokio::test]
-async fn a_failed_run_is_told_once() {
-    let stage = Stage::new().await;
+async fn a_failed_run_is_told_once(stage: Stage) {
     let environment = stage.environment().await;
     let (_, key) = stage.key(&["runs:write"]).await;
     let (_, reader) = stage.key(&["runs:read"]).await;
@@ -91,9 +111,7 @@ async fn a_failed_run_is_told_once() {
     assert_eq!(failed(&other, 1).await, StatusCode::FORBIDDEN);
 }
 
-#[tokio::test]
-async fn a_workspace_that_the_caller_may_not_know_of_is_not_found() {
-    let stage = Stage::new().await;
+async fn a_workspace_that_the_caller_may_not_know_of_is_not_found(stage: Stage) {
     let (_, key) = stage.key(&["runs:read"]).await;
     for (who, name, expected) in [
         (Who::Key(&key), "acme", StatusCode::OK),

@@ -8,7 +8,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use settings::Settings;
+use settings::{Builder, Settings};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -29,9 +29,13 @@ pub(crate) enum Who<'a> {
 impl Stage {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.db").display().to_string();
+        Self::over(Settings::builder().sqlite(file), folder).await
+    }
+    /// On a database that was chosen.
+    pub(crate) async fn over(builder: Builder, folder: TempDir) -> Self {
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let settings = Settings::builder()
-            .sqlite(path("settings.db"))
+        let settings = builder
             .keyring_file(path("keyring.json"))
             .mailbox(path("mailbox"))
             .public_url("https://settings.example.com")
