@@ -52,6 +52,6 @@ postgres *arguments:
 deny:
     cargo deny check
 
-# Plants every fault of one line in the Cedar policies and sees that it is noticed: many minutes.
+# Plants every fault of one line in the Cedar policies and sees that it is noticed: minutes
 drt-planted:
     cargo test --package settings-policy-drt --release --features cedar --test it -- --ignored
