@@ -295,6 +295,11 @@ export const keyboard = async (browser, world) => {
   await page.waitForSelector("html[data-theme=dark]");
   await page.reload();
   ok((await page.getAttribute("html", "data-theme")) === "dark", "the theme stays");
+  for (const next of ["light", "auto"]) {
+    await page.click("[name=theme]");
+    await page.waitForSelector(`html[data-theme=${next}]`);
+  }
+  ok(true, "the system's theme comes back");
   await made.close();
 };
 

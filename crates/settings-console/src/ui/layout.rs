@@ -121,9 +121,9 @@ fn navigation(cx: &Cx, section: &str) -> Markup {
                 (avatar(called(&cx.me), cx.me.id.as_uuid()))
                 div.me-name { strong { bdi { (called(&cx.me)) } } span { (cx.role()) } }
                 form method="post" action=(cx.url("theme")) {
-                    @let dark = cx.theme == Theme::Dark;
+                    @let next = cx.theme.next();
                     input type="hidden" name="back" value=(cx.site().at(&cx.address));
-                    button.btn.ghost.icon type="submit" name="theme" value=(if dark { "light" } else { "dark" }) aria-label=(if dark { "Use light theme" } else { "Use dark theme" }) { (icon(Icon::Sun)) }
+                    button.btn.ghost.icon type="submit" name="theme" value=(next.name()) aria-label=(next.offer()) { (icon(Icon::Sun)) }
                 }
                 form method="post" action=(cx.site().at("/sign-out")) {
                     button.btn.ghost.icon type="submit" aria-label="Sign out" { (icon(Icon::Out)) }

@@ -45,6 +45,22 @@ impl Theme {
             Self::Dark => "dark",
         }
     }
+    /// What the button offers: each in turn, so that whoever chose one finds the way back to what the system says.
+    pub(crate) const fn next(self) -> Self {
+        match self {
+            Self::Auto => Self::Dark,
+            Self::Dark => Self::Light,
+            Self::Light => Self::Auto,
+        }
+    }
+    /// The button's words for it.
+    pub(crate) const fn offer(self) -> &'static str {
+        match self {
+            Self::Auto => "Use the system's theme",
+            Self::Light => "Use light theme",
+            Self::Dark => "Use dark theme",
+        }
+    }
     pub(crate) fn parse(text: &str) -> Self {
         [Self::Light, Self::Dark].into_iter().find(|t| t.name() == text).unwrap_or(Self::Auto)
     }
