@@ -101,6 +101,9 @@ fn harmless(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Typed here once more, so that one that is missing above is missed.
+    const FORMULAS: &str = "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}";
+
     #[test]
     fn no_cell_begins_a_formula_however_a_program_parts_cells() {
         for text in [
@@ -125,9 +128,12 @@ mod tests {
         ] {
             let cell = harmless(text);
             for part in cell.split([',', ';', '|', '"', '\n', '\r', '\t', '\u{0}']) {
-                assert!(!part.trim().starts_with(STARTS), "{text:?} became {cell:?}");
+                assert!(!part.trim().starts_with(|c| FORMULAS.contains(c)), "{text:?} became {cell:?}");
             }
             assert_eq!(cell.chars().filter(|c| *c != '\'').collect::<String>(), text.replace('\'', ""), "{text:?}");
+        }
+        for start in FORMULAS.chars() {
+            assert_eq!(harmless(&format!("{start}1")), format!("'{start}1"));
         }
         for plain in ["", "a", "a-b", "1=1", "ada@example.org", "it's", "scopes: - > runs:read"] {
             assert_eq!(harmless(plain), plain);

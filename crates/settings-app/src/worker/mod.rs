@@ -202,7 +202,7 @@ impl App {
                 letter: Letter::MemberErased {
                     workspace: l.workspace,
                     seq,
-                    link: format!("{}/{}/settings/audit", self.rules.public_url, l.slug),
+                    link: format!("{}/{}/settings/audit-log", self.rules.public_url, l.slug),
                 },
             }),
             Job::AuditDigest(workspace, run, recipient) => {

@@ -1,5 +1,5 @@
 //! Signed checkpoints: kept once, in order, and found by what has grown since.
-use super::{Scenario, World};
+use super::{Scenario, Tamper, World};
 use settings_domain::{
     audit::checkpoints::{Checkpoint, Grown},
     ids::WorkspaceId,
@@ -15,6 +15,7 @@ cases![
     checkpoints_are_read_in_order_and_stay_in_their_tenant,
     a_deleted_workspace_is_signed_to_its_end,
     upkeep_drops_no_checkpoint_and_no_event,
+    a_log_that_is_whole_in_itself_and_lacks_what_was_signed_is_found,
 ];
 
 async fn grown(world: &World) -> Vec<Grown> {
@@ -108,4 +109,16 @@ async fn upkeep_drops_no_checkpoint_and_no_event(world: World) {
     world.store.tidy().await.expect("tidied");
     assert_eq!(s.verify().await, events, "the audit log outlives whatever retention a workspace has");
     assert_eq!(world.store.after(s.workspace, 0, 10).await.expect("checkpoints"), [first]);
+}
+
+async fn a_log_that_is_whole_in_itself_and_lacks_what_was_signed_is_found(world: World) {
+    let s = Scenario::acme(&world).await;
+    s.app.sign_all_checkpoints().await.expect("signed");
+    let signed = s.verify().await;
+    assert_eq!(signed.first_broken, None);
+    // All of it, with the mark of its end: nothing in the chain itself says that anything was there.
+    world.tamper(s.workspace, Tamper::TruncateAfter(0)).await;
+    world.tamper(s.workspace, Tamper::ForgetHead).await;
+    let found = s.verify().await.first_broken.expect("a fault");
+    assert_eq!((found.seq, found.fault), (signed.events, "it was signed, and is not there any more"));
 }
