@@ -77,14 +77,15 @@ async fn extend<D: SqlDb>(tx: &mut Tx<D>, workspace: Uuid, survey: &mut Survey, 
     persons.extend(&survey.persons);
     while survey.upto < end {
         let (after, upto) = (survey.upto, end.min(survey.upto + PLACES));
-        let stmt = Stmt::new(UNOPENED).bind(workspace).bind(after).bind(upto);
-        let mut fields: Vec<_> =
-            tx.all(stmt, place).await?.into_iter().map(|(seq, field)| (seq, field, false)).collect();
+        // Those that can be read come first: what is emptied between the two statements is then met twice, and not never.
+        let mut fields = Vec::new();
         for person in &persons {
             let stmt = Stmt::new(FIELDS_OF).bind(workspace).bind(person.as_uuid()).bind(after).bind(upto);
             let theirs = survey.persons.contains(person);
             fields.extend(tx.all(stmt, place).await?.into_iter().map(|(seq, field)| (seq, field, theirs)));
         }
+        let stmt = Stmt::new(UNOPENED).bind(workspace).bind(after).bind(upto);
+        fields.extend(tx.all(stmt, place).await?.into_iter().map(|(seq, field)| (seq, field, false)));
         survey.extend(upto, fields);
     }
     Ok(())

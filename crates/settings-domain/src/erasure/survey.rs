@@ -25,9 +25,11 @@ impl Survey {
         Self { persons: persons.clone(), ..Self::default() }
     }
     /// Adds what stands between the last place that was looked at and `upto`: places and names of fields, each with whether
-    /// it is one of these persons' that can be read still. They may come in any order.
+    /// it is one of these persons' that can be read still. They may come in any order, and one may come twice: another erasure
+    /// empties its own meanwhile.
     pub fn extend(&mut self, upto: i64, mut fields: Vec<(i64, String, bool)>) {
         fields.sort_unstable();
+        fields.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
         let mut counted = None;
         for (seq, field, theirs) in &fields {
             self.unopened.add(*seq, field);
@@ -44,6 +46,15 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_that_is_emptied_meanwhile_counts_once() {
+        let field = |name: &str| (4, name.to_owned(), false);
+        let (mut once, mut twice) = (Survey::default(), Survey::default());
+        once.extend(9, vec![field("actor"), field("target")]);
+        twice.extend(9, vec![field("target"), field("actor"), field("target")]);
+        assert_eq!(once.unopened.digest(), twice.unopened.digest());
+    }
 
     #[test]
     fn a_survey_in_parts_is_that_of_the_whole() {

@@ -1,4 +1,4 @@
--- What is still to be done of an erasure after it was decided (docs/adr/0011). The twin of migrations/postgres/0011_erasure_work.sql.
+-- What is still to be done of an erasure after it was decided (docs/adr/0011). The twin of migrations/postgres/0010_erasure_work.sql.
 
 -- One for each erasure, kept: where it stands in the log, and how far its openings were emptied. Nobody can be read from it.
 CREATE TABLE erasure_runs (
