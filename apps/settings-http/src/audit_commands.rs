@@ -161,7 +161,7 @@ fn check(
             break;
         }
         // What is no UTF-8 is no line of ours; the verifier says which.
-        let text = std::str::from_utf8(&line).unwrap_or_default();
+        let text = std::str::from_utf8(&line).unwrap_or("\u{fffd}");
         if let Err(fault) = verifier.line(text.trim_end_matches(['\r', '\n'])) {
             return Ok(Err(fault));
         }

@@ -95,6 +95,18 @@ fn a_whole_export_holds_and_says_what_was_seen() {
 }
 
 #[test]
+fn behind_the_end_stands_nothing_but_an_empty_line() {
+    let texts: Vec<String> = export(&log()).iter().map(|l| serde_json::to_string(l).unwrap()).collect();
+    let followed_by = |more: &'static str| verify_texts(texts.iter().map(String::as_str).chain([more])).map(drop);
+    // As a shell leaves it.
+    assert_eq!(followed_by(""), Ok(()));
+    assert!(followed_by("\u{fffd}").is_err());
+    assert!(followed_by(texts[1].clone().leak()).is_err());
+    // Anywhere else it is a line that was emptied.
+    assert!(verify_texts(texts.iter().map(String::as_str).take(2).chain([""])).is_err());
+}
+
+#[test]
 fn what_a_filter_leaves_out_still_holds_its_place() {
     let filter = Some(FilterLine { action: Some("member.removed".to_owned()), ..FilterLine::default() });
     let lines = export_where(&log(), |place| place == 5, filter);
