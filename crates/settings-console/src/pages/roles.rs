@@ -120,8 +120,10 @@ fn matrix(own: &str, differing: bool) -> Markup {
                 tbody {
                     tr.perm-group { th scope="rowgroup" colspan="5" { (group_name(resource)) } }
                     @for p in permissions {
+                        @let (thing, action) = p.name().split_once(':').unwrap_or((p.name(), ""));
                         tr {
-                            th scope="row" { code { (p.name()) } }
+                            // A narrow screen breaks the name where it has a joint.
+                            th scope="row" { code { (thing) ":" wbr; (action) } }
                             @for (name, has) in columns(p) {
                                 td.tickcol.own[name == own].yes[has].no[!has] { span.vh { @if has { "Yes" } @else { "No" } } }
                             }
