@@ -51,7 +51,9 @@ impl App {
     ) -> Result<Committed<Erased>, Failure<EraseMemberError>> {
         let workspace = permit.scope().workspace();
         let subject = self.erased_subject(workspace, user);
-        for attempt in 1..=ATTEMPTS {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let (survey, named_in) = self.survey(workspace, user, confirm).await?;
             let mut tx = Transaction::open(self.ports.store.as_ref(), permit, call).await?;
             replayed!(tx);
@@ -79,8 +81,6 @@ impl App {
             }
             return Ok(done);
         }
-        // The last attempt above ends one way or the other.
-        Err(Failure::rule(EraseMemberError::NotFound))
     }
 
     /// Decides and commits, under the tenant's lock.

@@ -40,22 +40,6 @@ pub(crate) fn spellings(text: &str) -> Vec<Vec<u8>> {
         });
         all.push(percent.into_bytes());
         all.push(utf16.iter().flat_map(|u| u.to_le_bytes()).collect());
-        // Quoted-printable, as mails have it: whatever is no letter or digit may be written as its number, and lines end early.
-        let quoted = |safe: &[u8]| {
-            text.bytes().fold(String::new(), |mut all, b| {
-                let plain = b.is_ascii_alphanumeric() || safe.contains(&b);
-                let _ = if plain { write!(all, "{}", char::from(b)) } else { write!(all, "={b:02X}") };
-                all
-            })
-        };
-        all.extend([quoted(b" !\"#$%&'()*+,-./:;<>?@[]^_`{|}~"), quoted(b"")].map(String::into_bytes));
-        // Percent-encoded to the last letter that is no letter or digit, in small digits too.
-        let percent = text.bytes().fold(String::new(), |mut all, b| {
-            let plain = b.is_ascii_alphanumeric();
-            let _ = if plain { write!(all, "{}", char::from(b)) } else { write!(all, "%{b:02x}") };
-            all
-        });
-        all.push(percent.into_bytes());
         all.push(utf16.iter().flat_map(|u| u.to_be_bytes()).collect());
         all.push(hex.to_uppercase().into_bytes());
         all.extend(
