@@ -14,6 +14,7 @@ use settings_domain::{
     erasure::TOMBSTONE,
     ids::WorkspaceId,
     policy::{Permit, actions},
+    ports::StoreError,
     transaction::{Call, Snapshot},
 };
 use std::sync::Arc;
@@ -105,7 +106,12 @@ async fn erase(
     let done = api.app().erase_member(&permit, &call, user, &confirm).await?;
     let erased = done.value();
     let seq = erased.seq;
-    let state = state(&api, permit.scope().workspace(), seq).await?;
+    // It is decided: whoever can't be told how far it is may not hear that nothing happened.
+    let state = state(&api, permit.scope().workspace(), seq).await.map_err(|e| match e {
+        StoreError::Unavailable(cause) => StoreError::Unknown(cause),
+        other => other,
+    })?;
+    let state = state.ok_or_else(|| Problem::plain("not-found"))?;
     let status = if state.complete { StatusCode::OK } else { StatusCode::ACCEPTED };
     let answer = Answer::json(
         status,
@@ -148,11 +154,12 @@ async fn progress(
 ) -> Result<Answer, Problem> {
     let workspace = snapshot.permit().scope().workspace();
     drop(snapshot);
-    Ok(Answer::ok(&state(&api, workspace, input.id("auditSeq")?).await?))
+    let state = state(&api, workspace, input.id("auditSeq")?).await?;
+    Ok(Answer::ok(&state.ok_or_else(|| Problem::plain("not-found"))?))
 }
 
-async fn state(api: &Api, workspace: WorkspaceId, seq: i64) -> Result<ErasureState, Problem> {
-    let run = api.app().erasure(workspace, seq).await?.ok_or_else(|| Problem::plain("not-found"))?;
+async fn state(api: &Api, workspace: WorkspaceId, seq: i64) -> Result<Option<ErasureState>, StoreError> {
+    let Some(run) = api.app().erasure(workspace, seq).await? else { return Ok(None) };
     let complete = run.completed_at.is_some();
     let mut receipt = None;
     if complete {
@@ -160,11 +167,11 @@ async fn state(api: &Api, workspace: WorkspaceId, seq: i64) -> Result<ErasureSta
         let made = api.app().erasure_receipt(workspace, &run).await;
         receipt = made.inspect_err(|error| tracing::error!(seq, %error, "no receipt of an erasure")).ok();
     }
-    Ok(ErasureState {
+    Ok(Some(ErasureState {
         audit_seq: seq,
         audit_events_rewritten: run.events,
         complete,
         values_left: if complete { 0 } else { (run.openings - run.emptied).max(0) },
         receipt,
-    })
+    }))
 }
